@@ -1,0 +1,198 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/dtype.h"
+
+/// Checkpoints: state dicts on disk or in memory, and how they are written.
+///
+/// Nothing here includes libtorch: values are typed bytes, so commands that
+/// only read, mix and write are independent of it and the parsers can be
+/// fuzzed. `model` turns views into tensors.
+namespace soup {
+
+/// One entry of a state dict, without its values.
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;  ///< empty for a scalar
+  /// Index of an earlier tensor of the same checkpoint that has the very same
+  /// storage, offset and strides ("tied"), or -1.
+  int64_t tied_to = -1;
+
+  /// Number of elements. Readers guarantee that neither this nor bytes()
+  /// overflows.
+  int64_t numel() const;
+  /// Size of the values in bytes, C order and without gaps.
+  int64_t bytes() const;
+};
+
+/// The values of one tensor: little-endian, C order, contiguous, of any
+/// alignment. Either a view of a mapped file (valid as long as its Checkpoint)
+/// or an owned copy (strided tensors).
+class TensorData {
+ public:
+  explicit TensorData(std::span<const std::byte> view) : view_(view) {}
+  explicit TensorData(std::vector<std::byte> owned)
+      : owned_(std::move(owned)), view_(owned_) {}
+  TensorData(TensorData&&) = default;
+  TensorData& operator=(TensorData&&) = default;
+  TensorData(const TensorData&) = delete;
+  TensorData& operator=(const TensorData&) = delete;
+
+  std::span<const std::byte> bytes() const { return view_; }
+
+ private:
+  std::vector<std::byte> owned_;
+  std::span<const std::byte> view_;
+};
+
+/// A state dict: the header is in memory, values are read on demand.
+/// Thread-safe: all methods may be called concurrently.
+class Checkpoint {
+ public:
+  virtual ~Checkpoint() = default;
+
+  /// Where it came from, as the user named it.
+  virtual const std::filesystem::path& path() const = 0;
+  /// Name of its row in formats().
+  virtual std::string_view format() const = 0;
+  /// In file order. Names are unique.
+  virtual std::span<const TensorInfo> tensors() const = 0;
+  /// Values of tensors()[index].
+  /// Throws Error when the file changed since it was opened.
+  virtual TensorData read(size_t index) const = 0;
+  /// What the file says of itself: string to string, empty if nothing.
+  virtual const std::map<std::string, std::string>& metadata() const = 0;
+
+  /// Index of the tensor called `name`, or nullopt.
+  std::optional<size_t> find(std::string_view name) const;
+
+ private:
+  // Built on the first find(): opening must stay as cheap as the header.
+  mutable std::once_flag indexed_;
+  mutable std::map<std::string_view, size_t> index_;
+};
+
+using CheckpointPtr = std::unique_ptr<Checkpoint>;
+
+/// A state dict whose values live in memory: the candidate of a search, and
+/// the fake of the tests.
+class MemoryCheckpoint : public Checkpoint {
+ public:
+  /// Allocates zeroed values for `tensors`; each starts at a multiple of 64
+  /// bytes of one arena. A tied tensor (`tied_to`) shares its values.
+  MemoryCheckpoint(std::filesystem::path path, std::vector<TensorInfo> tensors,
+                   std::map<std::string, std::string> metadata = {});
+
+  const std::filesystem::path& path() const override { return path_; }
+  std::string_view format() const override { return "memory"; }
+  std::span<const TensorInfo> tensors() const override { return tensors_; }
+  TensorData read(size_t index) const override;
+  const std::map<std::string, std::string>& metadata() const override {
+    return metadata_;
+  }
+
+  /// The values of tensors()[index], to be filled in.
+  std::span<std::byte> mutable_bytes(size_t index);
+
+ private:
+  std::filesystem::path path_;
+  std::vector<TensorInfo> tensors_;
+  std::map<std::string, std::string> metadata_;
+  std::vector<std::byte> arena_;
+  std::vector<size_t> offsets_;
+};
+
+/// Which of several state dicts in a file is taken.
+struct OpenOptions {
+  std::string key;   ///< take this top-level key; empty: the documented order
+  bool ema = false;  ///< prefer the averaged copy (`model_ema`, ...)
+};
+
+/// A row of the table of formats.
+struct Format {
+  std::string_view name;
+  std::string_view summary;
+  /// True when a file that starts with `head` (up to 64 KiB) of `size` bytes
+  /// may be of this format; decides by content, never by the extension.
+  bool (*recognise)(std::span<const std::byte> head, uint64_t size);
+  CheckpointPtr (*open)(const std::filesystem::path&, const OpenOptions&);
+};
+
+std::span<const Format> formats();
+
+/// Opens a file, or a folder that is one model. Reads headers only.
+/// Throws Error naming the file when it is missing, broken, or nothing that
+/// can be averaged; nothing in the file is ever executed.
+CheckpointPtr open_checkpoint(const std::filesystem::path&,
+                              const OpenOptions& = {});
+
+/// Which paths of a command line stand for which checkpoints.
+struct CollectOptions {
+  OpenOptions open;
+  std::vector<std::string> ignore;  ///< globs of file names passed over
+  bool keep_duplicates = false;
+};
+
+/// Opens what `CKPT...` stands for (design/cli.md): files, folders in natural
+/// order. An empty list is the current folder. Soups found in a folder and
+/// second copies of the same weights are passed over with a notice.
+/// Throws Error when nothing is left or something that looks like a checkpoint
+/// cannot be read.
+std::vector<CheckpointPtr> collect_checkpoints(
+    std::span<const std::filesystem::path> paths, const CollectOptions& = {});
+
+/// Output in the making: tensors whose place is known before their values.
+/// Nothing is visible under the final name until commit(); a writer that is
+/// destroyed without it removes its temporary file.
+class CheckpointWriter {
+ public:
+  virtual ~CheckpointWriter() = default;
+  /// Puts `data` at byte `offset` of the values of tensor `index`.
+  /// Thread-safe for ranges that do not overlap.
+  virtual void write(size_t index, int64_t offset,
+                     std::span<const std::byte> data) = 0;
+  /// Completes, syncs and renames. `metadata` must have the keys given at
+  /// creation and values of the same encoded length; they are known last
+  /// because they contain content hashes. Returns bytes written.
+  /// Throws Error (disk full, no permission) with everything removed.
+  virtual int64_t commit(const std::map<std::string, std::string>& metadata) = 0;
+};
+
+struct WriteOptions {
+  bool force = false;  ///< replace an existing output
+  int64_t shard_size = 5'000'000'000;
+};
+
+/// Starts writing `tensors` to `out`; the format follows from its name
+/// (`.safetensors`, `.pt`/`.pth`/`.bin`). Checks free space first.
+/// `metadata`: what will be committed, with values of final length.
+/// Throws UsageError for a name without a known format, Error when `out`
+/// exists and `force` is off, or cannot be written.
+std::unique_ptr<CheckpointWriter> create_checkpoint(
+    const std::filesystem::path& out, std::span<const TensorInfo> tensors,
+    const std::map<std::string, std::string>& metadata,
+    const WriteOptions& = {});
+
+/// Throws what create_checkpoint would throw about `out`, without creating it:
+/// for commands that work long before they write.
+void check_output(const std::filesystem::path& out, const WriteOptions& = {});
+
+/// Writes a whole state dict. Returns bytes written.
+int64_t save_checkpoint(const Checkpoint&, const std::filesystem::path& out,
+                        const std::map<std::string, std::string>& metadata = {},
+                        const WriteOptions& = {});
+
+}  // namespace soup

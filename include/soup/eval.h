@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "soup/checkpoint.h"
+#include "soup/data.h"
+
+/// Scoring a state dict on held-out data. No libtorch in this header.
+namespace soup {
+
+/// A score. Where the metric counts examples, `correct` is the integer and
+/// `value` = correct / count.
+struct Score {
+  std::string dataset;
+  std::string metric;
+  double value = 0;
+  int64_t count = 0;
+  std::optional<int64_t> correct;
+  bool higher_is_better = true;
+  double seconds = 0;
+};
+
+/// True when `a` is at least as good as `b` (`strict`: better). Compares
+/// integer counts where both have them.
+bool is_better(const Score& a, const Score& b, bool strict);
+
+/// What the model said of one example.
+struct Verdict {
+  int64_t example = 0;     ///< position in the data set
+  int32_t label = 0;
+  int32_t prediction = 0;  ///< argmax; ties go to the lowest class
+  float margin = 0;  ///< logit of the true class minus the best other one
+  double term = 0;   ///< the example's part of the metric (0 or 1 for counts)
+};
+
+/// Called after every batch with its verdicts; false stops the evaluation.
+using Watch = std::function<bool(std::span<const Verdict>)>;
+
+struct EvaluateOptions {
+  /// Examples in the order they are to be looked at; empty: file order.
+  std::span<const int64_t> order;
+  Watch watch;
+  bool progress = false;
+};
+
+/// Scores state dicts on one data set. Not thread-safe.
+class Evaluator {
+ public:
+  virtual ~Evaluator() = default;
+  virtual const std::string& dataset() const = 0;
+  /// Number of examples that can be looked at one by one; 0: only whole scores
+  /// (`--eval-cmd`), `order` and `watch` are then ignored.
+  virtual int64_t examples() const = 0;
+  /// True when the metric is a sum of 0 and 1 over examples.
+  virtual bool counts() const = 0;
+  /// Score of `weights`; nullopt when `watch` stopped it.
+  /// An example's verdict depends on the weights and the example alone, not on
+  /// its neighbours in a batch. Throws Error when the weights do not fit.
+  virtual std::optional<Score> evaluate(const Checkpoint& weights,
+                                        const EvaluateOptions& = {}) = 0;
+};
+
+/// A row of the table of metrics: `term` is one example's part, the score is
+/// the mean of the terms.
+struct Metric {
+  std::string_view name;
+  std::string_view summary;
+  bool counts = true;  ///< terms are 0 or 1
+  bool higher_is_better = true;
+  double (*term)(std::span<const float> logits, int32_t label);
+};
+
+std::span<const Metric> metrics();
+
+struct EvaluatorOptions {
+  std::string model = "auto";
+  std::string metric = "top1";
+  std::string device = "auto";
+  int64_t batch_size = 256;
+  /// Receives the logits of every batch (row-major [n, classes]), beside the
+  /// verdicts; for --logits.
+  std::function<void(std::span<const Verdict>, std::span<const float>)> logits;
+};
+
+/// Evaluators in process, one per data set, that share one resident model of
+/// the architecture of `like`. Examples are loaded once.
+/// Throws UsageError for unknown names, Error when data or model do not fit
+/// (labels beyond the head, other channels).
+std::vector<std::unique_ptr<Evaluator>> make_evaluators(
+    std::span<const DatasetSpec> datasets, const Checkpoint& like,
+    const EvaluatorOptions&);
+
+/// `--eval-cmd`: runs `command` with `{}` replaced by a checkpoint path (a
+/// candidate is written to `folder` first); the last line of its standard
+/// output is a number or {"value": x, "count": n}.
+std::unique_ptr<Evaluator> make_command_evaluator(
+    const std::string& command, bool lower_is_better,
+    const std::filesystem::path& folder);
+
+}  // namespace soup

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "soup/checkpoint.h"
+
+/// Models: a resident architecture whose weights are swapped.
+namespace soup {
+
+/// What a model says of its input.
+struct ModelInput {
+  int64_t channels = 3;
+  int64_t height = 224;
+  int64_t width = 224;
+  std::vector<double> mean;  ///< empty: the model does not say
+  std::vector<double> std;
+  double crop_pct = 0;         ///< 0: the model does not say
+  std::string interpolation;   ///< empty: the model does not say
+};
+
+/// One architecture on one device. Not thread-safe.
+class Model {
+ public:
+  virtual ~Model() = default;
+  /// Name of its row in models().
+  virtual std::string_view name() const = 0;
+  virtual const ModelInput& input() const = 0;
+  virtual int64_t classes() const = 0;
+  /// Swaps in the weights of `checkpoint` (converted to float32 on the
+  /// device). Throws Error naming the tensor that is missing or has another
+  /// shape.
+  virtual void load(const Checkpoint& checkpoint) = 0;
+  /// Logits, float32 [n, classes], of normalised pictures, float32
+  /// [n, channels, height, width] on the model's device.
+  virtual at::Tensor forward(const at::Tensor& pictures) const = 0;
+};
+
+/// A row of the table of models.
+struct ModelKind {
+  std::string_view name;
+  std::string_view summary;
+  /// True when names and shapes are those of this architecture.
+  bool (*recognise)(const Checkpoint&);
+  /// `sidecar`: config.json beside the checkpoint, or null.
+  std::unique_ptr<Model> (*make)(const Checkpoint&, const nlohmann::json& sidecar,
+                                 const at::Device&);
+};
+
+std::span<const ModelKind> models();
+
+/// Builds the architecture of `like` without its weights. `name`: "auto" or a
+/// row of models(). Geometry comes from shapes; what shapes cannot tell comes
+/// from `config.json` beside the checkpoint, else the field's default, which is
+/// announced.
+/// Throws UsageError for an unknown name, Error when nothing fits.
+std::unique_ptr<Model> make_model(const std::string& name,
+                                  const Checkpoint& like, const at::Device&);
+
+/// Copies values into a tensor of the same dtype on the CPU.
+/// Throws Error for a dtype libtorch does not have.
+at::Tensor to_tensor(const TensorInfo&, const TensorData&);
+
+/// Parses `auto`, `cpu`, `cuda`, `cuda:N`; loads libtorch_cuda when a GPU is
+/// asked for or may be there. Throws UsageError for another word, Error when
+/// the GPU asked for is missing.
+at::Device find_device(const std::string& name);
+
+}  // namespace soup

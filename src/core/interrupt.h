@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <mutex>
+
+/// SIGINT and SIGTERM in order: temporary files are removed, then the process
+/// ends with 130 or 143.
+namespace soup {
+
+/// Takes SIGINT, SIGTERM and SIGHUP away from every thread started later and
+/// gives them to one that waits for them. Called once, first thing in main.
+void handle_interrupts();
+
+/// Registers a file that an interrupt removes.
+void remove_on_interrupt(const std::filesystem::path&);
+void forget_on_interrupt(const std::filesystem::path&);
+
+/// Holds interrupts back while it lives: for the few steps during which a
+/// file's name and its registration disagree.
+class InterruptBlock {
+ public:
+  InterruptBlock();
+
+ private:
+  std::unique_lock<std::recursive_mutex> lock_;
+};
+
+/// Undoes handle_interrupts for the calling thread: for a child process between
+/// fork and exec.
+void restore_interrupts();
+
+}  // namespace soup
