@@ -46,8 +46,8 @@ using Watch = std::function<bool(std::span<const Verdict>)>;
 
 struct EvaluateOptions {
   /// Examples in the order they are to be looked at; empty: file order.
-  std::span<const int64_t> order;
-  Watch watch;
+  std::span<const int64_t> order = {};
+  Watch watch = {};
   bool progress = false;
 };
 

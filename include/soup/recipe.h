@@ -20,7 +20,7 @@ namespace soup {
 struct Ingredient {
   std::filesystem::path path;
   double weight = 1.0;
-  std::string hash;  ///< content hash (see MixResult), empty when unknown
+  std::string hash = {};  ///< content hash (see MixResult), empty when unknown
 };
 
 /// What to do where integer tensors of the ingredients differ.

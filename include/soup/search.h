@@ -42,10 +42,10 @@ struct SearchOptions {
   int64_t max_ingredients = 0;  ///< 0: no limit
   int64_t sweeps = 1;
   bool full = false;  ///< score every candidate on every example
-  std::map<std::string, Score> scores;  ///< known scores by path
-  Recipe recipe;      ///< rule, dtype and filters of the soup; no ingredients
-  std::function<void(const std::filesystem::path&, const Score&)> on_score;
-  std::function<void(const Candidate&)> on_candidate;
+  std::map<std::string, Score> scores = {};  ///< known scores by path
+  Recipe recipe = {};  ///< rule, dtype and filters of the soup; no ingredients
+  std::function<void(const std::filesystem::path&, const Score&)> on_score = {};
+  std::function<void(const Candidate&)> on_candidate = {};
   bool progress = false;
 };
 

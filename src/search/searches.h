@@ -1,0 +1,14 @@
+#pragma once
+
+#include "soup/search.h"
+
+/// The searches behind the rows of searches().
+namespace soup {
+
+SearchResult uniform(std::span<const CheckpointPtr> checkpoints,
+                     Evaluator* evaluator, const SearchOptions& options);
+
+SearchResult greedy(std::span<const CheckpointPtr> checkpoints,
+                    Evaluator* evaluator, const SearchOptions& options);
+
+}  // namespace soup

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "soup/checkpoint.h"
+#include "soup/eval.h"
+
+namespace soup::testing {
+
+/// A state dict of one float32 vector "w".
+inline CheckpointPtr vector_checkpoint(const std::string& path,
+                                       const std::vector<float>& values) {
+  std::vector<TensorInfo> tensors = {
+      {.name = "w",
+       .dtype = DType::kF32,
+       .shape = {static_cast<int64_t>(values.size())}}};
+  auto made = std::make_unique<MemoryCheckpoint>(path, std::move(tensors));
+  std::memcpy(made->mutable_bytes(0).data(), values.data(),
+              values.size() * sizeof(float));
+  return made;
+}
+
+/// An evaluator without a model: the margin of example i is w[i], so it is
+/// right when w[i] > 0, and a soup's margins are the means of its ingredients'.
+class TableEvaluator : public Evaluator {
+ public:
+  explicit TableEvaluator(int64_t examples, int64_t batch = 3)
+      : examples_(examples), batch_(batch) {}
+
+  const std::string& dataset() const override { return dataset_; }
+  int64_t examples() const override { return examples_; }
+  bool counts() const override { return true; }
+
+  std::optional<Score> evaluate(const Checkpoint& weights,
+                                const EvaluateOptions& options) override {
+    ++passes;
+    const TensorData data = weights.read(0);
+    Score score{.dataset = dataset_, .metric = "top1", .count = examples_};
+    score.correct = 0;
+    std::vector<Verdict> batch;
+    for (int64_t position = 0; position < examples_; ++position) {
+      const int64_t i = options.order.empty()
+                            ? position
+                            : options.order[static_cast<size_t>(position)];
+      float margin = 0;
+      std::memcpy(&margin, data.bytes().data() + i * 4, 4);
+      batch.push_back({.example = i,
+                       .margin = margin,
+                       .term = margin > 0 ? 1.0 : 0.0});
+      *score.correct += margin > 0 ? 1 : 0;
+      ++seen;
+      if (std::ssize(batch) == batch_ || position + 1 == examples_) {
+        if (options.watch && !options.watch(batch)) return std::nullopt;
+        batch.clear();
+      }
+    }
+    score.value = static_cast<double>(*score.correct) /
+                  static_cast<double>(examples_);
+    return score;
+  }
+
+  int64_t passes = 0;  ///< evaluations begun
+  int64_t seen = 0;    ///< examples looked at, all together
+
+ private:
+  std::string dataset_ = "table";
+  int64_t examples_;
+  int64_t batch_;
+};
+
+}  // namespace soup::testing
