@@ -19,11 +19,11 @@ namespace soup {
 /// A score. Where the metric counts examples, `correct` is the integer and
 /// `value` = correct / count.
 struct Score {
-  std::string dataset;
-  std::string metric;
+  std::string dataset = {};
+  std::string metric = {};
   double value = 0;
   int64_t count = 0;
-  std::optional<int64_t> correct;
+  std::optional<int64_t> correct = {};
   bool higher_is_better = true;
   double seconds = 0;
 };

@@ -71,4 +71,11 @@ at::Tensor to_tensor(const TensorInfo&, const TensorData&);
 /// the GPU asked for is missing.
 at::Device find_device(const std::string& name);
 
+/// The libtorch in use.
+struct TorchInfo {
+  std::string version;
+  bool cuda = false;  ///< a GPU can be used
+};
+TorchInfo torch_info();
+
 }  // namespace soup

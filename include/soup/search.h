@@ -19,15 +19,15 @@ namespace soup {
 /// One step of a greedy search.
 struct Candidate {
   int64_t step = 0;
-  std::filesystem::path path;
+  std::filesystem::path path = {};
   bool accepted = false;
   /// Examples the soup so far got wrong and the candidate right, and the other
   /// way round, among those seen; nullopt where examples are not visible.
-  std::optional<int64_t> gains;
-  std::optional<int64_t> losses;
+  std::optional<int64_t> gains = {};
+  std::optional<int64_t> losses = {};
   int64_t seen = 0;
   int64_t count = 0;
-  std::optional<double> value;  ///< nullopt when cut short
+  std::optional<double> value = {};  ///< nullopt when cut short
   double best = 0;              ///< score of the soup after this step
   double seconds = 0;
 };

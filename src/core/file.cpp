@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -27,10 +28,6 @@ int64_t mtime_ns(const struct stat& status) {
          status.st_mtim.tv_nsec;
 }
 
-fs::path folder_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
 void sync_folder(const fs::path& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;  // the rename has happened; the sync is best effort
@@ -39,6 +36,10 @@ void sync_folder(const fs::path& folder) {
 }
 
 }  // namespace
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
   // O_NONBLOCK: opening a FIFO must not wait for a writer.
@@ -205,6 +206,22 @@ std::string read_text(const fs::path& path, size_t limit) {
   }
   return {reinterpret_cast<const char*>(file.bytes().data()),
           file.bytes().size()};
+}
+
+std::string read_stdin(size_t limit) {
+  std::string text;
+  std::array<char, 65536> block{};
+  for (;;) {
+    const ssize_t n = read(STDIN_FILENO, block.data(), block.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_errno("standard input", "cannot read");
+    if (n == 0) return text;
+    text.append(block.data(), static_cast<size_t>(n));
+    if (text.size() > limit) {
+      throw Error("standard input: more than " +
+                  bytes_text(static_cast<int64_t>(limit)));
+    }
+  }
 }
 
 fs::path configs_folder() {

@@ -71,8 +71,13 @@ void check_writable(const std::filesystem::path& path, bool force);
 void write_text(const std::filesystem::path& path, std::string_view text,
                 bool force);
 
+/// The folder `path` lies in: "." for a bare name.
+std::filesystem::path folder_of(const std::filesystem::path& path);
+
 /// Reads a regular file of at most `limit` bytes. Throws Error.
 std::string read_text(const std::filesystem::path& path, size_t limit);
+/// Reads standard input to its end, at most `limit` bytes. Throws Error.
+std::string read_stdin(size_t limit);
 
 /// The folder with datasets/, zoo/ and the like: share/soup beside an installed
 /// program, else the source tree's configs/.

@@ -1,0 +1,49 @@
+#include "cli/commands.h"
+
+#include <array>
+
+namespace soup {
+namespace {
+
+constexpr std::array kCommands = {
+    Command{"uniform", "average every checkpoint",
+            R"(  soup uniform runs/ -o soup.safetensors
+  soup uniform a.pt b.pt c.pt --exclude '^head\.' -o soup.pt
+  ls runs/*.pt | grep -v epoch_0 | soup uniform - --dtype f32)",
+            make_uniform},
+    Command{"greedy",
+            "best first, keep what does not hurt the held-out score",
+            R"(  soup greedy runs/ --val fashion-mnist -o soup.safetensors
+  soup greedy runs/ --val pets/val --test pets/test --metric top1
+  soup greedy runs/ --eval-cmd 'python3 score.py {}' | jq .)",
+            make_greedy},
+    Command{"eval", "score checkpoints on held-out data",
+            R"(  soup eval soup.safetensors --val fashion-mnist-test
+  soup eval runs/ --val imagenet-like/ --metric nll --device cuda
+  soup eval a.pt --val spec.json --predictions a.jsonl)",
+            make_eval},
+    Command{"mix", "make what a recipe says",
+            R"(  soup mix recipe.json -o soup.safetensors
+  soup mix old_soup.safetensors -o again.safetensors
+  soup mix recipe.json --print)",
+            make_mix},
+    Command{"inspect", "what is in a file, without loading it",
+            R"(  soup inspect model.safetensors
+  soup inspect runs/
+  soup inspect model.pt | jq -r 'select(.kind == "tensor") | .name')",
+            make_inspect},
+    Command{"verify", "make a soup again from the recipe it carries, compare",
+            R"(  soup verify soup.safetensors
+  soup verify soup.pt && echo unchanged)",
+            make_verify},
+    Command{"list", "names: commands, searches, rules, formats, models, ...",
+            R"(  soup list
+  soup list datasets)",
+            make_list},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+}  // namespace soup

@@ -1,0 +1,110 @@
+#include "cli/describe.h"
+
+#include <array>
+#include <cstdio>
+#include <map>
+
+#include "core/text.h"
+
+namespace soup {
+namespace {
+
+template <typename T>
+ordered_json or_null(const std::optional<T>& value) {
+  return value ? ordered_json(*value) : ordered_json(nullptr);
+}
+
+}  // namespace
+
+int64_t total_bytes(const Checkpoint& checkpoint) {
+  int64_t sum = 0;
+  for (const TensorInfo& tensor : checkpoint.tensors()) {
+    if (tensor.tied_to < 0) sum += tensor.bytes();
+  }
+  return sum;
+}
+
+int64_t total_parameters(const Checkpoint& checkpoint) {
+  int64_t sum = 0;
+  for (const TensorInfo& tensor : checkpoint.tensors()) {
+    if (tensor.tied_to < 0) sum += tensor.numel();
+  }
+  return sum;
+}
+
+ordered_json describe_checkpoint(const Checkpoint& checkpoint) {
+  std::map<std::string, int64_t> dtypes;
+  for (const TensorInfo& tensor : checkpoint.tensors()) {
+    ++dtypes[std::string(name(tensor.dtype))];
+  }
+  return {{"kind", "checkpoint"},
+          {"path", checkpoint.path().string()},
+          {"format", checkpoint.format()},
+          {"tensors", checkpoint.tensors().size()},
+          {"parameters", total_parameters(checkpoint)},
+          {"bytes", total_bytes(checkpoint)},
+          {"dtypes", dtypes},
+          {"metadata", checkpoint.metadata()}};
+}
+
+ordered_json describe_tensor(const Checkpoint& checkpoint,
+                             const TensorInfo& tensor) {
+  ordered_json object = {{"kind", "tensor"},
+                         {"path", checkpoint.path().string()},
+                         {"name", tensor.name},
+                         {"dtype", name(tensor.dtype)},
+                         {"shape", tensor.shape},
+                         {"bytes", tensor.bytes()}};
+  if (tensor.tied_to >= 0) {
+    object["tied_to"] =
+        checkpoint.tensors()[static_cast<size_t>(tensor.tied_to)].name;
+  }
+  return object;
+}
+
+ordered_json describe_score(const std::filesystem::path& path,
+                            const Score& score) {
+  return {{"kind", "score"},
+          {"path", path.string()},
+          {"dataset", score.dataset},
+          {"metric", score.metric},
+          {"value", score.value},
+          {"count", score.count},
+          {"correct", or_null(score.correct)},
+          {"seconds", score.seconds}};
+}
+
+ordered_json describe_candidate(const Candidate& candidate) {
+  return {{"kind", "candidate"},
+          {"step", candidate.step},
+          {"path", candidate.path.string()},
+          {"accepted", candidate.accepted},
+          {"gains", or_null(candidate.gains)},
+          {"losses", or_null(candidate.losses)},
+          {"seen", candidate.seen},
+          {"count", candidate.count},
+          {"value", or_null(candidate.value)},
+          {"best", candidate.best},
+          {"seconds", candidate.seconds}};
+}
+
+ordered_json describe_plan(const Plan& plan, const Recipe& recipe) {
+  return {{"kind", "plan"},
+          {"tensors", plan.tensors.size()},
+          {"bytes_read", plan.bytes_read},
+          {"bytes_write", plan.bytes_write},
+          {"peak_memory", plan.peak_memory},
+          {"rule", recipe.rule}};
+}
+
+std::string score_text(const Score& score) {
+  std::array<char, 32> text{};
+  if (score.correct) {
+    std::snprintf(text.data(), text.size(), "%.2f %%", 100 * score.value);
+  } else {
+    std::snprintf(text.data(), text.size(), "%.5g", score.value);
+  }
+  return text.data();
+}
+
+}  // namespace soup

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "soup/checkpoint.h"
+#include "soup/eval.h"
+#include "soup/recipe.h"
+#include "soup/search.h"
+
+/// Results as the objects of design/cli.md, and their text for tables.
+namespace soup {
+
+using nlohmann::ordered_json;
+
+ordered_json describe_checkpoint(const Checkpoint& checkpoint);
+ordered_json describe_tensor(const Checkpoint& checkpoint,
+                             const TensorInfo& tensor);
+ordered_json describe_score(const std::filesystem::path& path,
+                            const Score& score);
+ordered_json describe_candidate(const Candidate& candidate);
+ordered_json describe_plan(const Plan& plan, const Recipe& recipe);
+
+/// "91.23 %" for counts, else five digits.
+std::string score_text(const Score& score);
+/// Size of the whole state dict in memory, tied tensors once.
+int64_t total_bytes(const Checkpoint& checkpoint);
+int64_t total_parameters(const Checkpoint& checkpoint);
+
+}  // namespace soup

@@ -1,0 +1,167 @@
+#include "cli/options.h"
+
+#include <iostream>
+
+#include "core/file.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> lines_of_stdin() {
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(std::cin, line);) {
+    if (!line.empty()) lines.push_back(line);
+  }
+  if (lines.empty()) {
+    throw UsageError("-: standard input names no checkpoint");
+  }
+  return lines;
+}
+
+}  // namespace
+
+void CheckpointArguments::add_to(CLI::App& app) {
+  app.add_option("CKPT", paths,
+                 "checkpoint files or folders of them; - reads paths from "
+                 "standard input; none: the current folder");
+  app.add_option("--ignore", options.ignore,
+                 "pass over files whose name matches this glob (repeatable)")
+      ->allow_extra_args(false);
+  app.add_flag("--keep-duplicates", options.keep_duplicates,
+               "count the same weights as often as they are given");
+  app.add_option("--key", options.open.key,
+                 "take this dictionary from files that hold several");
+  app.add_flag("--ema", options.open.ema,
+               "take the moving average from files that hold one");
+}
+
+std::vector<CheckpointPtr> CheckpointArguments::collect() const {
+  std::vector<fs::path> expanded;
+  for (const std::string& path : paths) {
+    if (path == "-") {
+      for (std::string& line : lines_of_stdin()) {
+        expanded.emplace_back(std::move(line));
+      }
+    } else {
+      expanded.emplace_back(path);
+    }
+  }
+  return collect_checkpoints(expanded, options);
+}
+
+void MixArguments::add_to(CLI::App& app) {
+  app.add_option("--dtype", recipe.dtype,
+                 "of the output: keep (the widest of the ingredients), f32, "
+                 "f16, bf16, f64")
+      ->check(CLI::IsMember({"keep", "f32", "f16", "bf16", "f64"}))
+      ->capture_default_str();
+  app.add_option("--include", recipe.include,
+                 "mix only tensors whose name this regex finds; the others "
+                 "are copied from the first checkpoint");
+  app.add_option("--exclude", recipe.exclude,
+                 "do not mix tensors whose name this regex finds");
+  app.add_option("--ints", ints,
+                 "where integer tensors differ: equal (an error) or first")
+      ->check(CLI::IsMember({"equal", "first"}))
+      ->capture_default_str();
+  app.add_flag("--allow-nonfinite", recipe.allow_nonfinite,
+               "mix tensors that hold NaN or infinity");
+}
+
+Recipe MixArguments::make(const OpenOptions& open) const {
+  Recipe made = recipe;
+  made.ints = ints == "first" ? IntPolicy::kFirst : IntPolicy::kEqual;
+  made.open = open;
+  return made;
+}
+
+void OutputArguments::add_to(CLI::App& app) {
+  app.add_option("-o,--output", out,
+                 "OUT.safetensors, or .pt, .pth, .bin")
+      ->capture_default_str();
+  app.add_flag("--force", force, "replace an existing output");
+  app.add_option("--recipe-out", recipe_out,
+                 "write the recipe to this file too");
+  app.add_flag("--dry-run", dry_run,
+               "check everything, print the plan, write nothing");
+}
+
+WriteOptions OutputArguments::write_options() const {
+  return {.force = force};
+}
+
+void OutputArguments::check() const {
+  if (dry_run) return;
+  check_output(out, write_options());
+  if (!recipe_out.empty()) {
+    if (recipe_out == out) {
+      throw UsageError("--recipe-out: is the same file as --output");
+    }
+    check_writable(recipe_out, true);
+  }
+}
+
+void EvalArguments::add_to(CLI::App& app, bool search) {
+  CLI::Option* val_option = app.add_option(
+      "--val", val,
+      search ? "held-out data: a name (soup list datasets), a spec.json, or a "
+               "folder of class folders"
+             : "data to score on: a name (soup list datasets), a spec.json, or "
+               "a folder of class folders (repeatable)");
+  val_option->allow_extra_args(false);
+  if (search) {
+    val_option->expected(1);
+    app.add_option("--test", test,
+                   "scored once, at the end, never used to choose "
+                   "(repeatable)")
+        ->allow_extra_args(false);
+  }
+  app.add_option("--data", data,
+                 "where named data sets lie (default: $SOUP_DATA)");
+  app.add_option("--model", options.model,
+                 "architecture: auto, or a name (soup list models)")
+      ->capture_default_str();
+  app.add_option("--metric", options.metric,
+                 "what is scored (soup list metrics)")
+      ->capture_default_str();
+  app.add_option("--device", options.device, "auto, cpu, cuda, cuda:N")
+      ->capture_default_str();
+  app.add_option("--batch-size", options.batch_size, "examples at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--eval-cmd", command,
+                 "score with this command instead of --val: {} is the "
+                 "checkpoint; the last line it prints is the score")
+      ->excludes(val_option);
+  app.add_flag("--lower-is-better", lower_is_better,
+               "the score of --eval-cmd is a loss")
+      ->needs("--eval-cmd");
+}
+
+std::vector<DatasetSpec> EvalArguments::specs(bool required) const {
+  if (required && val.empty() && command.empty()) {
+    throw UsageError(
+        "no held-out data: give --val NAME (soup list datasets) or --eval-cmd");
+  }
+  std::vector<DatasetSpec> found;
+  for (const std::string& name : val) {
+    found.push_back(find_dataset(name, data));
+  }
+  for (const std::string& name : test) {
+    DatasetSpec spec = find_dataset(name, data);
+    for (size_t i = 0; i < val.size(); ++i) {
+      if (same_examples(found[i], spec)) {
+        throw UsageError("--test " + name + ": these are the examples of --val " +
+                         val[i] +
+                         "; what chooses the soup cannot also judge it");
+      }
+    }
+    found.push_back(std::move(spec));
+  }
+  return found;
+}
+
+}  // namespace soup

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <CLI/App.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "soup/checkpoint.h"
+#include "soup/data.h"
+#include "soup/eval.h"
+#include "soup/recipe.h"
+
+/// Options that several commands share, each group declared by its add_to.
+namespace soup {
+
+/// `CKPT...` and what is taken from the files.
+struct CheckpointArguments {
+  std::vector<std::string> paths;
+  CollectOptions options;
+
+  void add_to(CLI::App& app);
+  /// Opens them; `-` reads paths from standard input.
+  std::vector<CheckpointPtr> collect() const;
+};
+
+/// Which tensors are mixed and into what.
+struct MixArguments {
+  Recipe recipe;  ///< without ingredients
+  std::string ints = "equal";
+
+  void add_to(CLI::App& app);
+  /// The recipe the options describe, `open` included.
+  Recipe make(const OpenOptions& open) const;
+};
+
+/// Where the soup goes.
+struct OutputArguments {
+  std::filesystem::path out = "soup.safetensors";
+  std::filesystem::path recipe_out;
+  bool force = false;
+  bool dry_run = false;
+
+  void add_to(CLI::App& app);
+  WriteOptions write_options() const;
+  /// Reports before any work what would fail at its end.
+  void check() const;
+};
+
+/// Held-out data and how to score on it.
+struct EvalArguments {
+  std::vector<std::string> val;
+  std::vector<std::string> test;
+  std::filesystem::path data;
+  EvaluatorOptions options;
+  std::string command;  ///< --eval-cmd
+  bool lower_is_better = false;
+
+  /// `search`: with --test, and a single --val.
+  void add_to(CLI::App& app, bool search);
+  /// --val's sets first, then --test's.
+  /// Throws UsageError when one of them is in both, or when neither --val nor
+  /// --eval-cmd is given and `required`.
+  std::vector<DatasetSpec> specs(bool required) const;
+};
+
+}  // namespace soup

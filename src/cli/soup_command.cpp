@@ -1,0 +1,255 @@
+#include "cli/soup_command.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "cli/describe.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/text.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+std::vector<const Checkpoint*> pointers(
+    std::span<const CheckpointPtr> checkpoints) {
+  std::vector<const Checkpoint*> out;
+  for (const CheckpointPtr& c : checkpoints) out.push_back(c.get());
+  return out;
+}
+
+Recipe recipe_of_all(Recipe recipe,
+                     std::span<const CheckpointPtr> checkpoints) {
+  for (const CheckpointPtr& c : checkpoints) {
+    recipe.ingredients.push_back({.path = c->path()});
+  }
+  return recipe;
+}
+
+/// One run of a search from its checkpoints to the written soup.
+class SoupRun {
+ public:
+  SoupRun(const Search& search, const SoupArguments& arguments,
+          const Output& output)
+      : search_(search), arguments_(arguments), output_(output) {}
+
+  int run() {
+    arguments_.output.check();
+    const auto specs = arguments_.eval.specs(search_.needs_evaluator);
+    checkpoints_ = arguments_.checkpoints.collect();
+    recipe_ = arguments_.mix.make(arguments_.checkpoints.options.open);
+    const Recipe all = recipe_of_all(recipe_, checkpoints_);
+    if (arguments_.output.dry_run) {
+      print_plan(all, pointers(checkpoints_), output_);
+      return 0;
+    }
+    // Every mistake in names, shapes and dtypes before anything is scored.
+    make_plan(all, pointers(checkpoints_));
+    make_evaluators_of(specs);
+    const SearchResult result = choose();
+    write(result.recipe);
+    report(result);
+    return 0;
+  }
+
+ private:
+  void make_evaluators_of(std::span<const DatasetSpec> specs) {
+    const EvalArguments& eval = arguments_.eval;
+    if (!specs.empty()) {
+      evaluators_ = make_evaluators(specs, *checkpoints_.front(), eval.options);
+    }
+    if (!eval.command.empty()) {
+      evaluators_.insert(
+          evaluators_.begin(),
+          make_command_evaluator(eval.command, eval.lower_is_better,
+                                 folder_of(arguments_.output.out)));
+    }
+  }
+
+  bool has_held_out() const {
+    return !arguments_.eval.val.empty() || !arguments_.eval.command.empty();
+  }
+
+  SearchResult choose() {
+    SearchOptions options = arguments_.search;
+    options.recipe = recipe_;
+    options.progress = true;
+    size_t width = 4;
+    for (const CheckpointPtr& c : checkpoints_) {
+      width = std::max(width, c->path().filename().string().size());
+    }
+    const std::vector<Column> columns = {
+        {"step", 4, true},  {"candidate", width, false}, {"", 8, false},
+        {"score", 9, true}, {"gains", 6, true},          {"losses", 6, true},
+        {"seen", 7, true},  {"best", 9, true}};
+    options.on_score = [&](const fs::path& path, const Score& score) {
+      output_.object(describe_score(path, score));
+      if (!output_.json()) {
+        log::info(path.filename().string() + ": " + score_text(score));
+      }
+    };
+    options.on_candidate = [&, head = false](const Candidate& c) mutable {
+      output_.object(describe_candidate(c));
+      if (!head) output_.line(table_head(columns));
+      head = true;
+      output_.line(table_row(columns, cells(c)));
+    };
+    Evaluator* evaluator = has_held_out() ? evaluators_.front().get() : nullptr;
+    return search_.run(checkpoints_, evaluator, options);
+  }
+
+  std::vector<std::string> cells(const Candidate& c) const {
+    const auto number = [](const std::optional<int64_t>& value) {
+      return value ? std::to_string(*value) : std::string();
+    };
+    const auto score = [&](double value) {
+      Score text{.value = value};
+      if (evaluators_.front()->counts()) text.correct = 0;
+      return score_text(text);
+    };
+    return {std::to_string(c.step),
+            c.path.filename().string(),
+            c.accepted ? "accepted" : "rejected",
+            c.value ? score(*c.value) : "certain",
+            number(c.gains),
+            number(c.losses),
+            std::to_string(c.seen),
+            score(c.best)};
+  }
+
+  void write(const Recipe& recipe) {
+    for (const Ingredient& ingredient : recipe.ingredients) {
+      const auto found = std::find_if(
+          checkpoints_.begin(), checkpoints_.end(),
+          [&](const CheckpointPtr& c) { return c->path() == ingredient.path; });
+      ingredients_.push_back(found->get());
+    }
+    const OutputArguments& out = arguments_.output;
+    made_ = make_soup(recipe, ingredients_, out.out, out.write_options(),
+                      {.progress = true});
+    if (!out.recipe_out.empty()) {
+      const fs::path folder = folder_of(out.recipe_out);
+      write_text(out.recipe_out, recipe_json(recipe, folder).dump(2) + "\n",
+                 true);
+    }
+  }
+
+  // The written file is scored, not what was in memory.
+  void report(const SearchResult& result) {
+    const fs::path& out = arguments_.output.out;
+    std::optional<Score> score = result.score;
+    const size_t held_out = has_held_out() ? 1 : 0;
+    CheckpointPtr written;
+    if (!evaluators_.empty()) written = open_checkpoint(out);
+    if (!score && held_out > 0) {
+      score = evaluators_.front()->evaluate(*written, progress()).value();
+      output_.object(describe_score(out, *score));
+    }
+    report_soup(result, score);
+    report_tests(result, written.get(), score, held_out);
+  }
+
+  static EvaluateOptions progress() { return {.progress = true}; }
+
+  void report_soup(const SearchResult& result,
+                   const std::optional<Score>& score) {
+    ordered_json list = ordered_json::array();
+    for (const Ingredient& ingredient : result.recipe.ingredients) {
+      list.push_back({{"path", ingredient.path.string()},
+                      {"weight", ingredient.weight}});
+    }
+    ordered_json object = {{"kind", "soup"},
+                           {"search", search_.name},
+                           {"output", arguments_.output.out.string()},
+                           {"ingredients", list}};
+    object["dataset"] = score ? ordered_json(score->dataset) : nullptr;
+    object["metric"] = score ? ordered_json(score->metric) : nullptr;
+    object["value"] = score ? ordered_json(score->value) : nullptr;
+    object["count"] = score ? ordered_json(score->count) : nullptr;
+    object["correct"] =
+        score && score->correct ? ordered_json(*score->correct) : nullptr;
+    object["best_single"] = result.best_single
+                                ? ordered_json(result.best_single->value)
+                                : nullptr;
+    object["seconds"] =
+        std::chrono::duration<double>(Clock::now() - begin_).count();
+    object["bytes_read"] = made_.bytes_read;
+    object["bytes_written"] = made_.bytes_written;
+    output_.object(object);
+  }
+
+  void report_tests(const SearchResult& result, const Checkpoint* written,
+                    const std::optional<Score>& score, size_t held_out) {
+    std::vector<Column> columns = {{"", 0, false}};
+    const std::string out = arguments_.output.out.string();
+    std::vector<std::string> best = {"best single: " +
+                                     result.best_path.filename().string()};
+    std::vector<std::string> soup = {std::string(search_.name) + " soup of " +
+                                     std::to_string(ingredients_.size()) +
+                                     ": " + out};
+    const bool singles = result.best_single.has_value();
+    if (score) {
+      columns.push_back({score->dataset, 0, true});
+      if (singles) best.push_back(score_text(*result.best_single));
+      soup.push_back(score_text(*score));
+    }
+    CheckpointPtr single;
+    if (singles && evaluators_.size() > held_out) {
+      single = open_checkpoint(result.best_path,
+                               arguments_.checkpoints.options.open);
+    }
+    for (size_t i = held_out; i < evaluators_.size(); ++i) {
+      columns.push_back({evaluators_[i]->dataset(), 0, true});
+      if (single) best.push_back(test(i, *single));
+      soup.push_back(test(i, *written));
+    }
+    std::vector<std::vector<std::string>> rows;
+    if (singles) rows.push_back(best);
+    rows.push_back(soup);
+    output_.line("");
+    print_table(output_, columns, rows);
+  }
+
+  std::string test(size_t evaluator, const Checkpoint& checkpoint) {
+    const Score score =
+        evaluators_[evaluator]->evaluate(checkpoint, progress()).value();
+    output_.object(describe_score(checkpoint.path(), score));
+    return score_text(score);
+  }
+
+  const Search& search_;
+  const SoupArguments& arguments_;
+  const Output& output_;
+  Clock::time_point begin_ = Clock::now();
+  std::vector<CheckpointPtr> checkpoints_;
+  std::vector<std::unique_ptr<Evaluator>> evaluators_;
+  Recipe recipe_;
+  std::vector<const Checkpoint*> ingredients_;
+  MakeResult made_;
+};
+
+}  // namespace
+
+int run_search(const Search& search, const SoupArguments& arguments,
+               const Output& output) {
+  return SoupRun(search, arguments, output).run();
+}
+
+void print_plan(const Recipe& recipe,
+                std::span<const Checkpoint* const> ingredients,
+                const Output& output) {
+  const Plan plan = make_plan(recipe, ingredients);
+  output.object(describe_plan(plan, recipe));
+  output.line("rule         " + recipe.rule);
+  output.line("ingredients  " + std::to_string(ingredients.size()));
+  output.line("tensors      " + std::to_string(plan.tensors.size()));
+  output.line("to read      " + bytes_text(plan.bytes_read));
+  output.line("to write     " + bytes_text(plan.bytes_write));
+  output.line("peak memory  " + bytes_text(plan.peak_memory));
+}
+
+}  // namespace soup

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "soup/search.h"
+
+namespace soup {
+
+/// What every command that searches and writes a soup has in common.
+struct SoupArguments {
+  CheckpointArguments checkpoints;
+  MixArguments mix;
+  OutputArguments output;
+  EvalArguments eval;
+  SearchOptions search;  ///< filled in by the command; recipe and callbacks
+                         ///< are set by run_search
+};
+
+/// Collects, checks, searches, mixes, writes and reports.
+int run_search(const Search& search, const SoupArguments& arguments,
+               const Output& output);
+
+/// Plans `recipe` and prints the plan (--dry-run).
+void print_plan(const Recipe& recipe,
+                std::span<const Checkpoint* const> ingredients,
+                const Output& output);
+
+}  // namespace soup

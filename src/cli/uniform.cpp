@@ -1,0 +1,30 @@
+#include "cli/commands.h"
+#include "cli/soup_command.h"
+
+namespace soup {
+namespace {
+
+class Uniform : public Task {
+ public:
+  explicit Uniform(CLI::App& app) {
+    arguments_.checkpoints.add_to(app);
+    arguments_.output.add_to(app);
+    arguments_.mix.add_to(app);
+    arguments_.eval.add_to(app, true);
+  }
+
+  int run(const Output& output) override {
+    return run_search(find_search("uniform"), arguments_, output);
+  }
+
+ private:
+  SoupArguments arguments_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_uniform(CLI::App& app) {
+  return std::make_unique<Uniform>(app);
+}
+
+}  // namespace soup
