@@ -168,7 +168,8 @@ class CheckpointWriter {
   /// creation and values of the same encoded length; they are known last
   /// because they contain content hashes. Returns bytes written.
   /// Throws Error (disk full, no permission) with everything removed.
-  virtual int64_t commit(const std::map<std::string, std::string>& metadata) = 0;
+  virtual int64_t commit(
+      const std::map<std::string, std::string>& metadata) = 0;
 };
 
 struct WriteOptions {

@@ -34,9 +34,9 @@ struct DatasetSpec {
   std::filesystem::path path;    ///< of pictures, resolved
   std::filesystem::path images;  ///< idx: file of pictures, resolved
   std::filesystem::path labels_file;
-  std::string labels = "rank";   ///< rank, integer
+  std::string labels = "rank";                  ///< rank, integer
   std::optional<std::array<int64_t, 2>> range;  ///< examples [begin, end)
-  std::filesystem::path origin;  ///< the spec's own file
+  std::filesystem::path origin;                 ///< the spec's own file
   Preprocess preprocess;
 };
 

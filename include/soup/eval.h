@@ -34,11 +34,11 @@ bool is_better(const Score& a, const Score& b, bool strict);
 
 /// What the model said of one example.
 struct Verdict {
-  int64_t example = 0;     ///< position in the data set
+  int64_t example = 0;  ///< position in the data set
   int32_t label = 0;
   int32_t prediction = 0;  ///< argmax; ties go to the lowest class
-  float margin = 0;  ///< logit of the true class minus the best other one
-  double term = 0;   ///< the example's part of the metric (0 or 1 for counts)
+  float margin = 0;        ///< logit of the true class minus the best other one
+  double term = 0;  ///< the example's part of the metric (0 or 1 for counts)
 };
 
 /// Called after every batch with its verdicts; false stops the evaluation.

@@ -20,8 +20,8 @@ struct ModelInput {
   int64_t width = 224;
   std::vector<double> mean;  ///< empty: the model does not say
   std::vector<double> std;
-  double crop_pct = 0;         ///< 0: the model does not say
-  std::string interpolation;   ///< empty: the model does not say
+  double crop_pct = 0;        ///< 0: the model does not say
+  std::string interpolation;  ///< empty: the model does not say
 };
 
 /// One architecture on one device. Not thread-safe.
@@ -48,7 +48,8 @@ struct ModelKind {
   /// True when names and shapes are those of this architecture.
   bool (*recognise)(const Checkpoint&);
   /// `sidecar`: config.json beside the checkpoint, or null.
-  std::unique_ptr<Model> (*make)(const Checkpoint&, const nlohmann::json& sidecar,
+  std::unique_ptr<Model> (*make)(const Checkpoint&,
+                                 const nlohmann::json& sidecar,
                                  const at::Device&);
 };
 

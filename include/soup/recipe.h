@@ -102,8 +102,8 @@ class Sink {
 };
 
 struct MixOptions {
-  int threads = 0;     ///< 0: all that the machine gives
-  bool hash = false;   ///< compute content hashes
+  int threads = 0;    ///< 0: all that the machine gives
+  bool hash = false;  ///< compute content hashes
   bool progress = false;
 };
 

@@ -28,7 +28,7 @@ struct Candidate {
   int64_t seen = 0;
   int64_t count = 0;
   std::optional<double> value = {};  ///< nullopt when cut short
-  double best = 0;              ///< score of the soup after this step
+  double best = 0;                   ///< score of the soup after this step
   double seconds = 0;
 };
 

@@ -11,8 +11,7 @@ constexpr std::array kCommands = {
   soup uniform a.pt b.pt c.pt --exclude '^head\.' -o soup.pt
   ls runs/*.pt | grep -v epoch_0 | soup uniform - --dtype f32)",
             make_uniform},
-    Command{"greedy",
-            "best first, keep what does not hurt the held-out score",
+    Command{"greedy", "best first, keep what does not hurt the held-out score",
             R"(  soup greedy runs/ --val fashion-mnist -o soup.safetensors
   soup greedy runs/ --val pets/val --test pets/test --metric top1
   soup greedy runs/ --eval-cmd 'python3 score.py {}' | jq .)",

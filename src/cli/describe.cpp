@@ -49,12 +49,10 @@ ordered_json describe_checkpoint(const Checkpoint& checkpoint) {
 
 ordered_json describe_tensor(const Checkpoint& checkpoint,
                              const TensorInfo& tensor) {
-  ordered_json object = {{"kind", "tensor"},
-                         {"path", checkpoint.path().string()},
-                         {"name", tensor.name},
-                         {"dtype", name(tensor.dtype)},
-                         {"shape", tensor.shape},
-                         {"bytes", tensor.bytes()}};
+  ordered_json object = {
+      {"kind", "tensor"},      {"path", checkpoint.path().string()},
+      {"name", tensor.name},   {"dtype", name(tensor.dtype)},
+      {"shape", tensor.shape}, {"bytes", tensor.bytes()}};
   if (tensor.tied_to >= 0) {
     object["tied_to"] =
         checkpoint.tensors()[static_cast<size_t>(tensor.tied_to)].name;

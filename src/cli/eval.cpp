@@ -35,8 +35,8 @@ class Eval : public Task {
     }
     std::vector<std::unique_ptr<Evaluator>> evaluators;
     if (!eval_.command.empty()) {
-      evaluators.push_back(make_command_evaluator(
-          eval_.command, eval_.lower_is_better, "."));
+      evaluators.push_back(
+          make_command_evaluator(eval_.command, eval_.lower_is_better, "."));
     } else {
       evaluators = make_evaluators(specs, *checkpoints.front(), options);
     }

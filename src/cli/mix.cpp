@@ -23,8 +23,9 @@ class Mix : public Task {
   }
 
   int run(const Output& output) override {
-    const Recipe recipe = recipe_ == "-" ? parse_recipe(read_stdin(kMaxRecipe), "standard input", ".")
-                       : read_recipe(recipe_);
+    const Recipe recipe = recipe_ == "-" ? parse_recipe(read_stdin(kMaxRecipe),
+                                                        "standard input", ".")
+                                         : read_recipe(recipe_);
     if (print_) {
       output.text(recipe_json(recipe, ".").dump(2) + "\n");
       return 0;
@@ -41,10 +42,10 @@ class Mix : public Task {
         make_soup(recipe, ingredients, output_.out, output_.write_options(),
                   {.progress = true});
     if (!output_.recipe_out.empty()) {
-      write_text(output_.recipe_out,
-                 recipe_json(recipe, folder_of(output_.recipe_out)).dump(2) +
-                     "\n",
-                 true);
+      write_text(
+          output_.recipe_out,
+          recipe_json(recipe, folder_of(output_.recipe_out)).dump(2) + "\n",
+          true);
     }
     report(recipe, made, output);
     return 0;

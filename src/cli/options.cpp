@@ -79,8 +79,7 @@ Recipe MixArguments::make(const OpenOptions& open) const {
 }
 
 void OutputArguments::add_to(CLI::App& app) {
-  app.add_option("-o,--output", out,
-                 "OUT.safetensors, or .pt, .pth, .bin")
+  app.add_option("-o,--output", out, "OUT.safetensors, or .pt, .pth, .bin")
       ->capture_default_str();
   app.add_flag("--force", force, "replace an existing output");
   app.add_option("--recipe-out", recipe_out,
@@ -89,9 +88,7 @@ void OutputArguments::add_to(CLI::App& app) {
                "check everything, print the plan, write nothing");
 }
 
-WriteOptions OutputArguments::write_options() const {
-  return {.force = force};
-}
+WriteOptions OutputArguments::write_options() const { return {.force = force}; }
 
 void OutputArguments::check() const {
   if (dry_run) return;
@@ -154,8 +151,8 @@ std::vector<DatasetSpec> EvalArguments::specs(bool required) const {
     DatasetSpec spec = find_dataset(name, data);
     for (size_t i = 0; i < val.size(); ++i) {
       if (same_examples(found[i], spec)) {
-        throw UsageError("--test " + name + ": these are the examples of --val " +
-                         val[i] +
+        throw UsageError("--test " + name +
+                         ": these are the examples of --val " + val[i] +
                          "; what chooses the soup cannot also judge it");
       }
     }

@@ -12,7 +12,7 @@ struct BrokenPipe {};
 
 /// How results are shown.
 enum class OutputMode {
-  kAuto,   ///< a table on a terminal, JSON Lines elsewhere
+  kAuto,  ///< a table on a terminal, JSON Lines elsewhere
   kJson,
   kTable,
 };

@@ -20,15 +20,16 @@ struct CommonOptions {
   bool no_color = false;
 
   void add_to(CLI::App& app) {
-    CLI::Option* json_flag = app.add_flag(
-        "--json", json, "JSON Lines, also on a terminal");
+    CLI::Option* json_flag =
+        app.add_flag("--json", json, "JSON Lines, also on a terminal");
     app.add_flag("--table", table, "a table, also in a pipe")
         ->excludes(json_flag);
     CLI::Option* verbose_flag =
         app.add_flag("-v,--verbose", verbose, "say more");
     app.add_flag("-q,--quiet", quiet, "warnings and errors only")
         ->excludes(verbose_flag);
-    app.add_flag("--no-color", no_color, "no colours ($NO_COLOR does the same)");
+    app.add_flag("--no-color", no_color,
+                 "no colours ($NO_COLOR does the same)");
   }
 
   void apply() const {

@@ -83,8 +83,9 @@ class SoupRun {
       width = std::max(width, c->path().filename().string().size());
     }
     const std::vector<Column> columns = {
-        {"step", 4, true},  {"candidate", width, false}, {"", 8, false},
-        {"score", 9, true}, {"gains", 6, true},          {"losses", 6, true},
+        {"step", 4, true},  {"candidate", width, false},
+        {"", 8, false},     {"score", 9, true},
+        {"gains", 6, true}, {"losses", 6, true},
         {"seen", 7, true},  {"best", 9, true}};
     options.on_score = [&](const fs::path& path, const Score& score) {
       output_.object(describe_score(path, score));
@@ -159,8 +160,8 @@ class SoupRun {
                    const std::optional<Score>& score) {
     ordered_json list = ordered_json::array();
     for (const Ingredient& ingredient : result.recipe.ingredients) {
-      list.push_back({{"path", ingredient.path.string()},
-                      {"weight", ingredient.weight}});
+      list.push_back(
+          {{"path", ingredient.path.string()}, {"weight", ingredient.weight}});
     }
     ordered_json object = {{"kind", "soup"},
                            {"search", search_.name},
@@ -172,9 +173,8 @@ class SoupRun {
     object["count"] = score ? ordered_json(score->count) : nullptr;
     object["correct"] =
         score && score->correct ? ordered_json(*score->correct) : nullptr;
-    object["best_single"] = result.best_single
-                                ? ordered_json(result.best_single->value)
-                                : nullptr;
+    object["best_single"] =
+        result.best_single ? ordered_json(result.best_single->value) : nullptr;
     object["seconds"] =
         std::chrono::duration<double>(Clock::now() - begin_).count();
     object["bytes_read"] = made_.bytes_read;

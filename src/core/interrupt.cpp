@@ -1,10 +1,11 @@
 #include "core/interrupt.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <set>
 #include <string>
 #include <thread>
-#include <unistd.h>
 
 #include "core/log.h"
 #include "core/progress.h"

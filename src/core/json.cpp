@@ -91,10 +91,11 @@ T get_as(const ordered_json& object, const std::string& key,
   } catch (const nlohmann::json::exception&) {
     // reported below
   }
-  throw UsageError(where + ": '" + key + "' has the wrong type or value: " +
-                   printable(value.dump(-1, ' ', false,
-                                        ordered_json::error_handler_t::replace)
-                                 .substr(0, 80)));
+  throw UsageError(
+      where + ": '" + key + "' has the wrong type or value: " +
+      printable(
+          value.dump(-1, ' ', false, ordered_json::error_handler_t::replace)
+              .substr(0, 80)));
 }
 
 template std::string get_as(const ordered_json&, const std::string&,

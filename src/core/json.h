@@ -31,8 +31,8 @@ T get_as(const nlohmann::ordered_json& object, const std::string& key,
 
 extern template std::string get_as(const nlohmann::ordered_json&,
                                    const std::string&, const std::string&);
-extern template double get_as(const nlohmann::ordered_json&,
-                              const std::string&, const std::string&);
+extern template double get_as(const nlohmann::ordered_json&, const std::string&,
+                              const std::string&);
 extern template int64_t get_as(const nlohmann::ordered_json&,
                                const std::string&, const std::string&);
 extern template bool get_as(const nlohmann::ordered_json&, const std::string&,

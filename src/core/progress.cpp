@@ -14,8 +14,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kSilentMs = 2000;    // short work needs no bar
-constexpr int64_t kBarEveryMs = 100;   // on a terminal
+constexpr int64_t kSilentMs = 2000;      // short work needs no bar
+constexpr int64_t kBarEveryMs = 100;     // on a terminal
 constexpr int64_t kLineEveryMs = 10000;  // elsewhere
 
 // One terminal line belongs to the process: true while a bar stands on it.
@@ -102,8 +102,8 @@ void Progress::add(int64_t n) {
 void Progress::draw(Clock::time_point now) {
   const int64_t ms = since_ms(start_, now);
   next_draw_ms_ = ms + (on_terminal() ? kBarEveryMs : kLineEveryMs);
-  const std::string line = text(title_, done_, total_, unit_,
-                                static_cast<double>(ms) / 1000);
+  const std::string line =
+      text(title_, done_, total_, unit_, static_cast<double>(ms) / 1000);
   if (!on_terminal()) {
     log::info(line);
     return;
@@ -111,8 +111,8 @@ void Progress::draw(Clock::time_point now) {
   constexpr int kWidth = 24;
   const auto filled = static_cast<size_t>(
       total_ > 0 ? std::min<int64_t>(done_ * kWidth / total_, kWidth) : 0);
-  const std::string bar = std::string(filled, '#') +
-                          std::string(kWidth - filled, '.');
+  const std::string bar =
+      std::string(filled, '#') + std::string(kWidth - filled, '.');
   std::fprintf(stderr, "\r\033[K[%s] %s", bar.c_str(), line.c_str());
   std::fflush(stderr);
   bar_shown() = true;

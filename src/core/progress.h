@@ -27,8 +27,8 @@ class Progress {
   static void clear_line();
 
   /// Text of the line, without control characters: for tests and the display.
-  static std::string text(const std::string& title, int64_t done,
-                          int64_t total, Unit unit, double seconds);
+  static std::string text(const std::string& title, int64_t done, int64_t total,
+                          Unit unit, double seconds);
 
  private:
   void draw(std::chrono::steady_clock::time_point now);

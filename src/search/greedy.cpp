@@ -47,8 +47,8 @@ class Greedy {
     const bool accepted = trial.score && wins(*trial.score);
     Candidate line = describe(next, begin);
     line.accepted = accepted;
-    line.seen = trial.score ? line.count
-                            : static_cast<int64_t>(trial.verdicts.size());
+    line.seen =
+        trial.score ? line.count : static_cast<int64_t>(trial.verdicts.size());
     if (!trial.verdicts.empty() && evaluator_.counts()) {
       line.gains = trial.gains;
       line.losses = trial.losses;
@@ -118,8 +118,7 @@ class Greedy {
 
 void check(const Evaluator& evaluator, const SearchOptions& options) {
   if (options.min_gain > 0 && !evaluator.counts()) {
-    throw UsageError(
-        "--min-gain counts examples, which this metric does not");
+    throw UsageError("--min-gain counts examples, which this metric does not");
   }
 }
 

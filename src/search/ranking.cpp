@@ -12,8 +12,7 @@ namespace {
 // A score that was taken elsewhere must mean the same thing here.
 Score checked(Score known, const Evaluator& evaluator, const Score* other,
               const std::filesystem::path& path) {
-  const int64_t count =
-      other != nullptr ? other->count : evaluator.examples();
+  const int64_t count = other != nullptr ? other->count : evaluator.examples();
   if (count > 0 && known.count != count) {
     throw Error(path.string() + ": its known score was taken on " +
                 std::to_string(known.count) + " examples, but " +

@@ -1,7 +1,8 @@
+#include "search/searches.h"
+
 #include <array>
 
 #include "core/table.h"
-#include "search/searches.h"
 #include "soup/search.h"
 
 namespace soup {

@@ -37,9 +37,8 @@ std::vector<int64_t> exit_order(const Incumbent& incumbent) {
     const Verdict& v = verdicts[static_cast<size_t>(i)];
     return std::pair(right(v), right(v) ? v.margin : 0.0F);
   };
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return rank(a) < rank(b);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return rank(a) < rank(b); });
   return order;
 }
 
@@ -48,9 +47,9 @@ Trial try_candidate(Evaluator& evaluator, const Checkpoint& candidate,
                     bool progress) {
   Trial trial;
   const std::vector<int64_t> order = exit_order(incumbent);
-  int64_t wrong_left = std::count_if(
-      incumbent.verdicts.begin(), incumbent.verdicts.end(),
-      [](const Verdict& v) { return !right(v); });
+  int64_t wrong_left =
+      std::count_if(incumbent.verdicts.begin(), incumbent.verdicts.end(),
+                    [](const Verdict& v) { return !right(v); });
   EvaluateOptions options{.order = order, .progress = progress};
   options.watch = [&](std::span<const Verdict> batch) {
     for (const Verdict& now : batch) {

@@ -16,10 +16,10 @@ struct Incumbent {
 
 /// What a full or cut-short evaluation of a candidate found.
 struct Trial {
-  std::optional<Score> score;  ///< nullopt when cut short
+  std::optional<Score> score;     ///< nullopt when cut short
   std::vector<Verdict> verdicts;  ///< in the order seen
-  int64_t gains = 0;   ///< incumbent wrong, candidate right
-  int64_t losses = 0;  ///< incumbent right, candidate wrong
+  int64_t gains = 0;              ///< incumbent wrong, candidate right
+  int64_t losses = 0;             ///< incumbent right, candidate wrong
 };
 
 /// Scores `weights` on every example.

@@ -18,20 +18,24 @@ int run(std::vector<const char*> arguments) {
 }
 
 TEST(Program, NamesTheNearestCommand) {
-  expect_error<UsageError>(
-      [] { run({"gready"}); },
-      "unknown command 'gready', did you mean 'greedy'?");
+  expect_error<UsageError>([] { run({"gready"}); },
+                           "unknown command 'gready', did you mean 'greedy'?");
 }
 
 TEST(Program, NamesTheNearestOption) {
   expect_error<UsageError>(
-      [] { run({"uniform", "--includ=x"}); },
+      [] {
+        run({"uniform", "--includ=x"});
+      },
       "unexpected argument '--includ=x', did you mean '--include'?");
 }
 
 TEST(Program, RefusesContradictions) {
-  expect_error<UsageError>([] { run({"list", "--json", "--table"}); },
-                           "excludes");
+  expect_error<UsageError>(
+      [] {
+        run({"list", "--json", "--table"});
+      },
+      "excludes");
   expect_error<UsageError>([] { run({}); }, "no command given");
 }
 
@@ -43,7 +47,8 @@ TEST(Program, EveryCommandHasHelpWithExamples) {
     ::testing::internal::CaptureStdout();
     EXPECT_EQ(run({name.c_str(), "--help"}), 0);
     const std::string help = ::testing::internal::GetCapturedStdout();
-    EXPECT_NE(help.find("Examples:\n  soup " + name), std::string::npos) << help;
+    EXPECT_NE(help.find("Examples:\n  soup " + name), std::string::npos)
+        << help;
   }
 }
 

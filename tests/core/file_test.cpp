@@ -16,8 +16,8 @@ using testing::expect_error;
 using testing::TempFolder;
 
 size_t entries(const fs::path& folder) {
-  return static_cast<size_t>(std::distance(fs::directory_iterator(folder),
-                                           fs::directory_iterator()));
+  return static_cast<size_t>(
+      std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
 }
 
 std::span<const std::byte> bytes(std::string_view text) {

@@ -42,8 +42,9 @@ TEST(CheckKeys, SuggestsTheNearestKey) {
   expect_error<UsageError>(
       [&] { check_keys(parse_json(R"({"rules":1})", "r"), kKeys, "r"); },
       "r: unknown key 'rules', did you mean 'rule'?");
-  expect_error<UsageError>([&] { check_keys(parse_json("[]", "r"), kKeys, "r"); },
-                           "expected a JSON object, found array");
+  expect_error<UsageError>(
+      [&] { check_keys(parse_json("[]", "r"), kKeys, "r"); },
+      "expected a JSON object, found array");
 }
 
 TEST(GetAs, RefusesSilentConversions) {
@@ -52,8 +53,8 @@ TEST(GetAs, RefusesSilentConversions) {
                            "'i' has the wrong type or value: 1.5");
   expect_error<UsageError>([&] { get_as<double>(json, "d", "r"); }, "'d'");
   expect_error<UsageError>([&] { get_as<std::string>(json, "s", "r"); }, "'s'");
-  expect_error<UsageError>(
-      [&] { get_as<std::vector<double>>(json, "v", "r"); }, "'v'");
+  expect_error<UsageError>([&] { get_as<std::vector<double>>(json, "v", "r"); },
+                           "'v'");
 }
 
 }  // namespace

@@ -12,16 +12,17 @@ TEST(NaturalLess, CountsAsPeopleDo) {
                                     "a",        "model",   "model_02"};
   std::sort(names.begin(), names.end(),
             [](const auto& a, const auto& b) { return natural_less(a, b); });
-  EXPECT_EQ(names, (std::vector<std::string>{"a", "model", "model_1",
-                                             "model_02", "model_2",
-                                             "model_10"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"a", "model", "model_1", "model_02",
+                                      "model_2", "model_10"}));
 }
 
 TEST(NaturalLess, IsIrreflexiveAndTotal) {
   EXPECT_FALSE(natural_less("x1", "x1"));
   EXPECT_NE(natural_less("x01", "x1"), natural_less("x1", "x01"));
   // Longer than any integer type.
-  EXPECT_TRUE(natural_less("99999999999999999999999", "100000000000000000000000"));
+  EXPECT_TRUE(
+      natural_less("99999999999999999999999", "100000000000000000000000"));
 }
 
 TEST(Glob, MatchesWholeNames) {

@@ -20,16 +20,16 @@ std::vector<std::string> names(const Recipe& recipe) {
   return out;
 }
 
-struct Run {
+struct GreedyRun {
   SearchResult result;
   std::vector<Candidate> candidates;
   int64_t seen = 0;
 };
 
-Run run_greedy(std::span<const CheckpointPtr> checkpoints, int64_t examples,
-               SearchOptions options = {}) {
+GreedyRun run_greedy(std::span<const CheckpointPtr> checkpoints,
+                     int64_t examples, SearchOptions options = {}) {
   TableEvaluator evaluator(examples);
-  Run run;
+  GreedyRun run;
   options.on_candidate = [&](const Candidate& c) {
     run.candidates.push_back(c);
   };
@@ -49,7 +49,7 @@ std::vector<CheckpointPtr> small_zoo() {
 
 TEST(Greedy, KeepsWhatHelpsAndSkipsTheIngredientThatHurts) {
   const auto zoo = small_zoo();
-  const Run run = run_greedy(zoo, 4);
+  const GreedyRun run = run_greedy(zoo, 4);
   EXPECT_EQ(names(run.result.recipe), (std::vector<std::string>{"c", "a"}));
   EXPECT_EQ(run.result.score->correct, 3);
   EXPECT_EQ(run.result.best_single->correct, 3);
@@ -77,7 +77,7 @@ TEST(Greedy, BreaksTiesByTheGivenOrder) {
 
 TEST(Greedy, ReportsEveryStep) {
   const auto zoo = small_zoo();
-  const Run run = run_greedy(zoo, 4, {.full = true});
+  const GreedyRun run = run_greedy(zoo, 4, {.full = true});
   ASSERT_EQ(run.candidates.size(), 3U);
   EXPECT_EQ(run.candidates[0].path, "c");
   EXPECT_TRUE(run.candidates[0].accepted);
@@ -97,7 +97,7 @@ TEST(Greedy, StopsAtTheLargestNumberOfIngredients) {
   for (const char* name : {"x", "y", "z"}) {
     zoo.push_back(vector_checkpoint(name, {1, -1}));
   }
-  const Run run = run_greedy(zoo, 2, {.max_ingredients = 2});
+  const GreedyRun run = run_greedy(zoo, 2, {.max_ingredients = 2});
   EXPECT_EQ(run.result.recipe.ingredients.size(), 2U);
   EXPECT_EQ(run.candidates.size(), 2U);
 }
@@ -108,8 +108,8 @@ TEST(Greedy, AsksForTheMinimumGain) {
   zoo.push_back(vector_checkpoint("b", {-1, 3, 3}));
   // Together 2 of 3: a gain of one would be 3 of 3.
   EXPECT_EQ(run_greedy(zoo, 3).result.recipe.ingredients.size(), 2U);
-  EXPECT_EQ(run_greedy(zoo, 3, {.min_gain = 1}).result.recipe.ingredients.size(),
-            1U);
+  EXPECT_EQ(
+      run_greedy(zoo, 3, {.min_gain = 1}).result.recipe.ingredients.size(), 1U);
 }
 
 TEST(Greedy, UsesKnownScoresInsteadOfScoring) {
@@ -123,8 +123,8 @@ TEST(Greedy, UsesKnownScoresInsteadOfScoring) {
                             .count = 4,
                             .correct = correct};
   }
-  const Run fresh = run_greedy(zoo, 4);
-  const Run known = run_greedy(zoo, 4, options);
+  const GreedyRun fresh = run_greedy(zoo, 4);
+  const GreedyRun known = run_greedy(zoo, 4, options);
   EXPECT_EQ(names(known.result.recipe), names(fresh.result.recipe));
   EXPECT_LT(known.seen, fresh.seen);
   options.scores["a"].count = 5;
@@ -138,8 +138,9 @@ TEST(Greedy, ASecondSweepTriesTheRejectedAgain) {
   zoo.push_back(vector_checkpoint("a", {1, 1, 1, -1, -1}));
   zoo.push_back(vector_checkpoint("b", {-1.5F, 1, 1, 0.5F, -1}));
   zoo.push_back(vector_checkpoint("c", {3, -0.5F, -0.5F, 0.8F, -1}));
-  const Run one = run_greedy(zoo, 5, {.order = Order::kGiven});
-  const Run two = run_greedy(zoo, 5, {.order = Order::kGiven, .sweeps = 2});
+  const GreedyRun one = run_greedy(zoo, 5, {.order = Order::kGiven});
+  const GreedyRun two =
+      run_greedy(zoo, 5, {.order = Order::kGiven, .sweeps = 2});
   EXPECT_EQ(names(one.result.recipe), (std::vector<std::string>{"a", "c"}));
   EXPECT_EQ(names(two.result.recipe),
             (std::vector<std::string>{"a", "c", "b"}));
@@ -161,9 +162,9 @@ TEST(Greedy, DecidesAsFullPassesDo) {
     }
     SearchOptions options{.accept_equal = instance % 2 == 0,
                           .min_gain = instance % 3};
-    const Run cut = run_greedy(zoo, examples, options);
+    const GreedyRun cut = run_greedy(zoo, examples, options);
     options.full = true;
-    const Run full = run_greedy(zoo, examples, options);
+    const GreedyRun full = run_greedy(zoo, examples, options);
     ASSERT_EQ(names(cut.result.recipe), names(full.result.recipe));
     ASSERT_EQ(cut.result.score->correct, full.result.score->correct);
     seen_full += full.seen;

@@ -46,9 +46,8 @@ class TableEvaluator : public Evaluator {
                             : options.order[static_cast<size_t>(position)];
       float margin = 0;
       std::memcpy(&margin, data.bytes().data() + i * 4, 4);
-      batch.push_back({.example = i,
-                       .margin = margin,
-                       .term = margin > 0 ? 1.0 : 0.0});
+      batch.push_back(
+          {.example = i, .margin = margin, .term = margin > 0 ? 1.0 : 0.0});
       *score.correct += margin > 0 ? 1 : 0;
       ++seen;
       if (std::ssize(batch) == batch_ || position + 1 == examples_) {
@@ -56,8 +55,8 @@ class TableEvaluator : public Evaluator {
         batch.clear();
       }
     }
-    score.value = static_cast<double>(*score.correct) /
-                  static_cast<double>(examples_);
+    score.value =
+        static_cast<double>(*score.correct) / static_cast<double>(examples_);
     return score;
   }
 
