@@ -11,7 +11,7 @@ options=(-DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=ON)
 case ${1:-} in
   --asan)
     build=build/asan
-    options+=(-DSOUP_SANITIZE=address,undefined)
+    options+=("-DSOUP_SANITIZE=address,undefined")
     ;;
   "") ;;
   *)
