@@ -16,9 +16,33 @@ mkdir -p "$out"
 
 soup() {
   echo "\$ soup $*"
-  build/soup "$@" --force --table
+  build/soup "$@"
   echo
 }
-held_out=(--val fashion-mnist --test fashion-mnist-test)
-soup uniform configs/zoo "${held_out[@]}" -o "$out/uniform.safetensors"
-soup greedy configs/zoo "${held_out[@]}" -o "$out/greedy.safetensors"
+uniform="$out/uniform.safetensors"
+greedy="$out/greedy.safetensors"
+recipe="$out/greedy.recipe.json"
+soup uniform configs/zoo -o "$uniform" --force --table
+soup greedy configs/zoo --val fashion-mnist -o "$greedy" \
+  --recipe-out "$recipe" --force --table
+
+# Now for the first time the test pictures. Greedy begins with the best single.
+best=$(python3 -c '
+import json, os, sys
+recipe = json.load(open(sys.argv[1]))
+folder = os.path.dirname(sys.argv[1])
+print(os.path.relpath(os.path.join(folder, recipe["ingredients"][0]["path"])))
+' "$recipe")
+build/soup eval "$best" "$uniform" "$greedy" --json \
+  --val fashion-mnist --val fashion-mnist-test | python3 -c '
+import json, sys
+scores = [json.loads(line) for line in sys.stdin]
+paths = list(dict.fromkeys(s["path"] for s in scores))
+datasets = list(dict.fromkeys(s["dataset"] for s in scores))
+share = {(s["path"], s["dataset"]): s["value"] for s in scores}
+width = max(map(len, paths))
+print(f"{str():14}{str():{width}}", *(f"{d:>20}" for d in datasets))
+for kind, path in zip(("best single", "uniform soup", "greedy soup"), paths):
+    print(f"{kind:14}{path:{width}}",
+          *(f"{100 * share[path, d]:18.2f} %" for d in datasets))
+'
