@@ -24,11 +24,11 @@ namespace soup {
 
 /// One entry of a state dict, without its values.
 struct TensorInfo {
-  std::string name;
+  std::string name = {};
   DType dtype = DType::kF32;
-  std::vector<int64_t> shape;  ///< empty for a scalar
-  /// Index of an earlier tensor of the same checkpoint that has the very same
-  /// storage, offset and strides ("tied"), or -1.
+  std::vector<int64_t> shape = {};  ///< empty for a scalar
+  /// Index of an earlier tensor of the same checkpoint, itself not tied, that
+  /// has the very same storage, offset and strides ("tied"), or -1.
   int64_t tied_to = -1;
 
   /// Number of elements. Readers guarantee that neither this nor bytes()
@@ -117,23 +117,29 @@ class MemoryCheckpoint : public Checkpoint {
 
 /// Which of several state dicts in a file is taken.
 struct OpenOptions {
-  std::string key;   ///< take this top-level key; empty: the documented order
-  bool ema = false;  ///< prefer the averaged copy (`model_ema`, ...)
+  /// Take what lies under this key; empty: the documented order.
+  std::string key = {};
+  bool ema = false;            ///< prefer the averaged copy (`model_ema`, ...)
+  bool keep_prefixes = false;  ///< leave `module.` and the like in names
 };
+
+class MappedFile;
 
 /// A row of the table of formats.
 struct Format {
   std::string_view name;
   std::string_view summary;
-  /// True when a file that starts with `head` (up to 64 KiB) of `size` bytes
-  /// may be of this format; decides by content, never by the extension.
-  bool (*recognise)(std::span<const std::byte> head, uint64_t size);
-  CheckpointPtr (*open)(const std::filesystem::path&, const OpenOptions&);
+  /// True when a file with these bytes is of this format, be it broken;
+  /// decides by content, never by the extension.
+  bool (*recognise)(std::span<const std::byte> file);
+  CheckpointPtr (*open)(MappedFile file, const OpenOptions&);
 };
 
 std::span<const Format> formats();
 
-/// Opens a file, or a folder that is one model. Reads headers only.
+/// Opens a file, or a folder that is one model. Reads headers only. What DDP,
+/// torch.compile and the like put into names (`module.`, `_orig_mod.`) is
+/// removed unless options say otherwise.
 /// Throws Error naming the file when it is missing, broken, or nothing that
 /// can be averaged; nothing in the file is ever executed.
 CheckpointPtr open_checkpoint(const std::filesystem::path&,
@@ -141,8 +147,8 @@ CheckpointPtr open_checkpoint(const std::filesystem::path&,
 
 /// Which paths of a command line stand for which checkpoints.
 struct CollectOptions {
-  OpenOptions open;
-  std::vector<std::string> ignore;  ///< globs of file names passed over
+  OpenOptions open = {};
+  std::vector<std::string> ignore = {};  ///< globs of file names passed over
   bool keep_duplicates = false;
 };
 
@@ -160,7 +166,8 @@ std::vector<CheckpointPtr> collect_checkpoints(
 class CheckpointWriter {
  public:
   virtual ~CheckpointWriter() = default;
-  /// Puts `data` at byte `offset` of the values of tensor `index`.
+  /// Puts `data` at byte `offset` of the values of tensor `index`. Values of
+  /// tied tensors need not be written and are ignored.
   /// Thread-safe for ranges that do not overlap.
   virtual void write(size_t index, int64_t offset,
                      std::span<const std::byte> data) = 0;

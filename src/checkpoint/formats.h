@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/file.h"
+#include "soup/checkpoint.h"
+
+/// What the files of this folder offer to each other.
+namespace soup {
+
+/// The key of a soup's metadata that holds its recipe.
+inline constexpr const char* kRecipeKey = "soup.recipe";
+
+/// As open_checkpoint, but nullptr for a file that is no checkpoint at all.
+CheckpointPtr open_if_checkpoint(const std::filesystem::path&,
+                                 const OpenOptions&);
+
+// safetensors.cpp, safetensors_writer.cpp
+bool is_safetensors(std::span<const std::byte> file);
+CheckpointPtr open_safetensors(MappedFile file, const OpenOptions&);
+std::unique_ptr<CheckpointWriter> create_safetensors(
+    const std::filesystem::path& out, std::span<const TensorInfo> tensors,
+    const std::map<std::string, std::string>& metadata, const WriteOptions&);
+
+// folder.cpp
+/// True for a folder that is one model rather than a collection of them.
+bool is_model_folder(const std::filesystem::path&);
+CheckpointPtr open_folder(const std::filesystem::path&, const OpenOptions&);
+
+// duplicates.cpp
+/// Removes every checkpoint that holds the weights of an earlier one, with a
+/// notice.
+void drop_duplicates(std::vector<CheckpointPtr>&);
+
+}  // namespace soup

@@ -1,0 +1,72 @@
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "checkpoint/formats.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "core/threads.h"
+#include "soup/checkpoint.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace fs = std::filesystem;
+namespace {
+
+using Metadata = std::map<std::string, std::string>;
+
+struct OutputKind {
+  std::string_view suffix;
+  std::unique_ptr<CheckpointWriter> (*create)(const fs::path&,
+                                              std::span<const TensorInfo>,
+                                              const Metadata&,
+                                              const WriteOptions&);
+};
+
+constexpr std::array kOutputs = {
+    OutputKind{".safetensors", create_safetensors},
+};
+
+const OutputKind& output_kind(const fs::path& out) {
+  const std::string name = out.filename().string();
+  for (const OutputKind& kind : kOutputs) {
+    if (name.size() > kind.suffix.size() && name.ends_with(kind.suffix)) {
+      return kind;
+    }
+  }
+  std::string known;
+  for (const OutputKind& kind : kOutputs) {
+    known += (known.empty() ? "" : ", ") + std::string(kind.suffix);
+  }
+  throw UsageError(printable(out.string()) +
+                   ": the kind of output is unknown; its name must end in " +
+                   known);
+}
+
+}  // namespace
+
+std::unique_ptr<CheckpointWriter> create_checkpoint(
+    const fs::path& out, std::span<const TensorInfo> tensors,
+    const Metadata& metadata, const WriteOptions& options) {
+  return output_kind(out).create(out, tensors, metadata, options);
+}
+
+void check_output(const fs::path& out, const WriteOptions& options) {
+  output_kind(out);
+  check_writable(out, options.force);
+}
+
+int64_t save_checkpoint(const Checkpoint& checkpoint, const fs::path& out,
+                        const Metadata& metadata, const WriteOptions& options) {
+  const std::span<const TensorInfo> tensors = checkpoint.tensors();
+  const auto writer = create_checkpoint(out, tensors, metadata, options);
+  parallel_for(static_cast<int64_t>(tensors.size()), 0, [&](int64_t i) {
+    const auto index = static_cast<size_t>(i);
+    if (tensors[index].tied_to >= 0) return;
+    const TensorData data = checkpoint.read(index);
+    writer->write(index, 0, data.bytes());
+  });
+  return writer->commit(metadata);
+}
+
+}  // namespace soup
