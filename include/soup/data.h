@@ -15,32 +15,41 @@ namespace soup {
 /// How a picture becomes a model's input. Unset fields are taken from the
 /// model, then from the defaults of design/cli.md.
 struct Preprocess {
-  std::optional<int64_t> size;        ///< pixels, square
-  std::optional<std::string> resize;  ///< shorter, exact, none
+  std::optional<int64_t> size;  ///< pixels, square: the model's input size
+  /// shorter: the shorter side to floor(size / crop_pct), as timm does, then a
+  /// centre crop, as torchvision does. exact: both sides to the model's size,
+  /// no crop. none: the picture must have the model's size.
+  std::optional<std::string> resize;
   std::optional<std::string> filter;  ///< bicubic, bilinear, box, lanczos
   std::optional<double> crop_pct;     ///< centre crop share, in (0, 1]
   std::vector<double> mean;           ///< per channel, of values in [0, 1]
   std::vector<double> std;
 };
 
-/// Fields of `over` win over those of `under`.
+/// Fields of `over` win over those of `under`. Mean and standard deviation go
+/// together.
 Preprocess overlay(const Preprocess& over, const Preprocess& under);
+
+/// The defaults of design/cli.md for models of that many channels; all fields
+/// but `size` are set.
+Preprocess default_preprocess(int64_t channels);
 
 /// One data set, as a spec file describes it (design/cli.md).
 struct DatasetSpec {
   std::string name;
   std::string summary;
   std::string loader;
-  std::filesystem::path path;    ///< of pictures, resolved
-  std::filesystem::path images;  ///< idx: file of pictures, resolved
-  std::filesystem::path labels_file;
-  std::string labels = "rank";                  ///< rank, integer
+  std::filesystem::path path;         ///< folder of the data, resolved
+  std::filesystem::path images;       ///< idx: file of pictures, resolved
+  std::filesystem::path labels_file;  ///< idx: file of labels, resolved
+  std::string labels = "rank";        ///< folders: rank or integer
   std::optional<std::array<int64_t, 2>> range;  ///< examples [begin, end)
-  std::filesystem::path origin;                 ///< the spec's own file
+  std::filesystem::path origin;  ///< the spec's own file; empty: a plain folder
   Preprocess preprocess;
 };
 
-/// True when both name the very same examples.
+/// True when both name the very same examples: the same files, however
+/// written, and the same range of them.
 bool same_examples(const DatasetSpec&, const DatasetSpec&);
 
 /// Examples, decoded: uint8 pixels [count, channels, height, width].
@@ -50,14 +59,14 @@ struct Examples {
   int64_t height = 0;
   int64_t width = 0;
   std::vector<uint8_t> pixels;
-  std::vector<int32_t> labels;
+  std::vector<int32_t> labels;           ///< none is negative
   std::vector<std::string> paths;        ///< empty where there are none
   std::vector<std::string> class_names;  ///< empty where unknown
 };
 
 /// What the model needs of the pictures.
 struct PictureShape {
-  int64_t channels = 3;
+  int64_t channels = 3;  ///< 1 (grey) or 3 (red, green, blue)
   int64_t height = 224;
   int64_t width = 224;
 };
@@ -66,16 +75,22 @@ struct PictureShape {
 struct DatasetLoader {
   std::string_view name;
   std::string_view summary;
-  Examples (*load)(const DatasetSpec&, const PictureShape&, const Preprocess&);
+  /// Keys of a spec that this loader knows beside those common to all.
+  std::span<const std::string_view> keys;
+  /// True when the files are there.
+  bool (*present)(const DatasetSpec&);
+  /// `preprocess` has all fields but `size` set.
+  Examples (*load)(const DatasetSpec&, const PictureShape&,
+                   const Preprocess& preprocess);
 };
 
 std::span<const DatasetLoader> dataset_loaders();
 
-/// Finds `name`: a spec of configs/datasets, a spec file, or a folder of class
-/// folders. `data`: where named sets lie (empty: $SOUP_DATA, then
-/// /usr/share/datasets).
-/// Throws UsageError for an unknown name (with the nearest one), Error for a
-/// spec that cannot be read or has unknown keys.
+/// Finds `name`: a spec of configs/datasets, a spec file (NAME.json), or a
+/// folder of class folders, in this order. `data`: where named sets lie
+/// (empty: $SOUP_DATA, then /usr/share/datasets). Reads no data.
+/// Throws UsageError for an unknown name (with the nearest one) and for a spec
+/// with unknown keys or values, Error for a file that cannot be read.
 DatasetSpec find_dataset(const std::string& name,
                          const std::filesystem::path& data);
 
@@ -88,10 +103,10 @@ struct NamedDataset {
 std::vector<NamedDataset> named_datasets(const std::filesystem::path& data);
 
 /// Reads and decodes every example of `spec`, in parallel, into the shape that
-/// the model wants.
+/// the model wants. Unset fields of `preprocess` are the defaults.
 /// Throws Error saying what was expected where when files are missing, and
-/// naming the picture that cannot be decoded.
-Examples load_examples(const DatasetSpec&, const PictureShape&,
-                       const Preprocess&);
+/// naming the file that cannot be read or decoded.
+Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,
+                       const Preprocess& preprocess);
 
 }  // namespace soup

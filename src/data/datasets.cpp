@@ -1,0 +1,110 @@
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "core/file.h"
+#include "core/json.h"
+#include "core/table.h"
+#include "core/text.h"
+#include "data/folders.h"
+#include "data/idx.h"
+#include "data/spec.h"
+#include "soup/data.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxSpec = 1 << 20;
+constexpr std::array<std::string_view, 1> kFolderKeys = {"labels"};
+constexpr std::array<std::string_view, 2> kIdxKeys = {"images", "labels"};
+
+constexpr std::array kLoaders = {
+    DatasetLoader{"folders", "one folder of JPEG or PNG pictures a class",
+                  kFolderKeys, folders_present, load_folders},
+    DatasetLoader{"idx", "IDX files of pictures and labels, gzipped or not",
+                  kIdxKeys, idx_present, load_idx},
+};
+
+const DatasetLoader& loader_of(const DatasetSpec& spec) {
+  return find_row(dataset_loaders(), spec.loader, "loader");
+}
+
+fs::path data_root(const fs::path& given) {
+  if (!given.empty()) return given;
+  const char* set = std::getenv("SOUP_DATA");
+  return set != nullptr && *set != '\0' ? set : "/usr/share/datasets";
+}
+
+std::vector<fs::path> spec_files() {
+  std::vector<fs::path> files;
+  std::error_code absent;
+  const fs::path folder = configs_folder() / "datasets";
+  for (const auto& entry : fs::directory_iterator(folder, absent)) {
+    if (entry.path().extension() == ".json") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+[[noreturn]] void throw_unknown(const std::string& name,
+                                const std::vector<fs::path>& files) {
+  std::vector<std::string> stems;
+  for (const fs::path& file : files) stems.push_back(file.stem().string());
+  const std::vector<std::string_view> names(stems.begin(), stems.end());
+  throw UsageError("unknown data set '" + printable(name) + "'" +
+                   suggestion(name, names));
+}
+
+}  // namespace
+
+std::span<const DatasetLoader> dataset_loaders() { return kLoaders; }
+
+DatasetSpec find_dataset(const std::string& name, const fs::path& data) {
+  const std::vector<fs::path> files = spec_files();
+  for (const fs::path& file : files) {
+    if (file.stem() == name) {
+      return parse_spec(read_json(file, kMaxSpec), file, data_root(data));
+    }
+  }
+  const fs::path path(name);
+  std::error_code error;
+  if (fs::is_directory(path, error)) return folder_spec(path);
+  if (path.extension() == ".json") {
+    return parse_spec(read_json(path, kMaxSpec), path, folder_of(path));
+  }
+  if (name.find('/') != std::string::npos) {
+    throw Error(name +
+                ": no such folder; expected a data set's name, a spec "
+                "(.json) or a folder of class folders");
+  }
+  throw_unknown(name, files);
+}
+
+std::vector<NamedDataset> named_datasets(const fs::path& data) {
+  std::vector<NamedDataset> named;
+  for (const fs::path& file : spec_files()) {
+    NamedDataset entry;
+    entry.spec = parse_spec(read_json(file, kMaxSpec), file, data_root(data));
+    entry.present = loader_of(entry.spec).present(entry.spec);
+    named.push_back(std::move(entry));
+  }
+  return named;
+}
+
+Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,
+                       const Preprocess& preprocess) {
+  if (shape.channels != 1 && shape.channels != 3) {
+    throw Error(spec.name +
+                ": pictures have 1 or 3 channels, but the model "
+                "takes " +
+                std::to_string(shape.channels));
+  }
+  const Preprocess all =
+      overlay(preprocess, default_preprocess(shape.channels));
+  return loader_of(spec).load(spec, shape, all);
+}
+
+}  // namespace soup

@@ -1,0 +1,166 @@
+#include "data/folders.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+
+#include "core/file.h"
+#include "core/progress.h"
+#include "core/threads.h"
+#include "data/decode.h"
+#include "data/examples.h"
+#include "data/prepare.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxDepth = 32;
+
+// The extensions of torchvision's ImageFolder: a picture that cannot be read
+// must be an error, not a gap in the order.
+constexpr std::array<std::string_view, 9> kExtensions = {
+    ".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
+
+bool is_picture(const std::string& name) {
+  if (name.starts_with("._")) return false;
+  const size_t dot = name.rfind('.');
+  if (dot == std::string::npos) return false;
+  std::string extension = name.substr(dot);
+  for (char& c : extension) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return std::find(kExtensions.begin(), kExtensions.end(), extension) !=
+         kExtensions.end();
+}
+
+/// One folder's names, sorted bytewise.
+struct Names {
+  std::vector<std::string> folders;
+  std::vector<std::string> files;
+};
+
+Names read_names(const std::string& folder) {
+  Names names;
+  try {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+      std::string name = entry.path().filename().string();
+      std::error_code broken_link;
+      if (entry.is_directory(broken_link)) {
+        if (!name.starts_with('.')) names.folders.push_back(std::move(name));
+      } else if (is_picture(name)) {
+        names.files.push_back(std::move(name));
+      }
+    }
+  } catch (const fs::filesystem_error& e) {
+    throw Error(folder + ": cannot list: " + e.code().message());
+  }
+  std::sort(names.folders.begin(), names.folders.end());
+  std::sort(names.files.begin(), names.files.end());
+  return names;
+}
+
+/// Folder and its pictures, of all folders below `folder` and itself.
+using Tree = std::vector<std::pair<std::string, std::vector<std::string>>>;
+
+void walk(const std::string& folder, int depth, Tree& tree) {
+  if (depth > kMaxDepth) {
+    throw Error(folder +
+                ": folders are nested too deep; does a link lead to "
+                "a folder above it?");
+  }
+  Names names = read_names(folder);
+  tree.emplace_back(folder, std::move(names.files));
+  for (const std::string& name : names.folders) {
+    walk(folder + "/" + name, depth + 1, tree);
+  }
+}
+
+int32_t integer_label(const std::string& name, const std::string& folder) {
+  int32_t label = -1;
+  const auto [end, error] =
+      std::from_chars(name.data(), name.data() + name.size(), label);
+  if (error != std::errc() || end != name.data() + name.size() || label < 0) {
+    throw Error(folder + "/" + name +
+                ": with 'labels': 'integer' the name of a class folder is its "
+                "number");
+  }
+  return label;
+}
+
+void add_class(const std::string& folder, int32_t label,
+               FolderListing& listing) {
+  Tree tree;
+  walk(folder, 0, tree);
+  std::sort(tree.begin(), tree.end());
+  const size_t before = listing.files.size();
+  for (const auto& [place, files] : tree) {
+    for (const std::string& file : files) {
+      listing.files.push_back(place + "/" + file);
+      listing.labels.push_back(label);
+    }
+  }
+  if (listing.files.size() == before) {
+    throw Error(folder + ": no picture in this class folder");
+  }
+}
+
+}  // namespace
+
+FolderListing list_folders(const fs::path& folder, const std::string& labels) {
+  const std::string root = folder.string();
+  if (!fs::is_directory(folder)) {
+    throw Error(root + ": no such folder; expected class folders in it");
+  }
+  const Names names = read_names(root);
+  if (names.folders.empty()) {
+    throw Error(root +
+                ": no class folders in it; expected one folder of "
+                "pictures a class");
+  }
+  FolderListing listing;
+  if (labels == "rank") listing.class_names = names.folders;
+  for (size_t i = 0; i < names.folders.size(); ++i) {
+    const std::string& name = names.folders[i];
+    const int32_t label =
+        labels == "rank" ? static_cast<int32_t>(i) : integer_label(name, root);
+    add_class(root + "/" + name, label, listing);
+  }
+  return listing;
+}
+
+bool folders_present(const DatasetSpec& spec) {
+  std::error_code error;
+  return fs::is_directory(spec.path, error);
+}
+
+Examples load_folders(const DatasetSpec& spec, const PictureShape& shape,
+                      const Preprocess& preprocess) {
+  const Preparer preparer(shape, preprocess, spec.name);
+  FolderListing listing = list_folders(spec.path, spec.labels);
+  const auto [begin, end] =
+      checked_range(spec, static_cast<int64_t>(listing.files.size()));
+  Examples examples = make_examples(spec, end - begin, shape);
+  examples.class_names = std::move(listing.class_names);
+  examples.labels.assign(listing.labels.begin() + begin,
+                         listing.labels.begin() + end);
+  examples.paths.assign(listing.files.begin() + begin,
+                        listing.files.begin() + end);
+
+  Progress progress("decoding " + spec.name, examples.count, Unit::kExamples);
+  const int64_t bytes = preparer.bytes();
+  parallel_for(examples.count, 0, [&](int64_t i) {
+    const std::string& path = examples.paths[static_cast<size_t>(i)];
+    const MappedFile file(path);
+    const std::span<uint8_t> out(examples.pixels.data() + i * bytes,
+                                 static_cast<size_t>(bytes));
+    preparer.prepare(decode_picture(file.bytes(), path), path, out);
+    progress.add(1);
+  });
+  return examples;
+}
+
+}  // namespace soup

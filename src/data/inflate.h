@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+namespace soup {
+
+/// The bytes of a file from its beginning, unpacked when it is gzipped
+/// (decided by its first bytes). Not thread-safe.
+class ByteReader {
+ public:
+  /// Throws Error when the file cannot be opened.
+  explicit ByteReader(const std::filesystem::path& path);
+  ~ByteReader();
+  ByteReader(const ByteReader&) = delete;
+  ByteReader& operator=(const ByteReader&) = delete;
+
+  /// No more than that can follow: what claims more is a lie.
+  int64_t most() const;
+  /// Fills `out`. Throws Error naming the file when it ends before, or when
+  /// the gzip stream is broken.
+  void read(std::span<std::byte> out);
+  /// Passes over `count` bytes.
+  void skip(int64_t count);
+  /// True when nothing follows. Checks the sums of a gzip stream.
+  bool at_end();
+
+ private:
+  struct State;
+  size_t read_some(std::span<std::byte> out);
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace soup

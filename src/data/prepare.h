@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "data/picture.h"
+#include "data/resize.h"
+#include "soup/data.h"
+
+namespace soup {
+
+/// Turns pictures into a model's input: channels, resize, crop.
+class Preparer {
+ public:
+  /// `preprocess` has all fields but `size` set. Throws UsageError when it
+  /// cannot give `shape`; `where` is put in front of messages.
+  Preparer(const PictureShape& shape, const Preprocess& preprocess,
+           const std::string& where);
+
+  /// Writes uint8 [channels, height, width] of the model's shape to `out`.
+  /// Throws Error naming `where` when resize is `none` and the size differs.
+  /// Thread-safe.
+  void prepare(const Picture& picture, const std::string& where,
+               std::span<uint8_t> out) const;
+
+  int64_t bytes() const {
+    return shape_.channels * shape_.height * shape_.width;
+  }
+
+  /// What to make of a picture of that size.
+  Target target(int64_t width, int64_t height) const;
+
+ private:
+  PictureShape shape_;
+  std::string resize_;
+  const Filter& filter_;
+  int64_t shorter_ = 0;  ///< the shorter side before the crop
+};
+
+/// Grey as Pillow's convert("L"): ITU-R 601-2 in 16-bit fixed point.
+Picture to_grey(const Picture& picture);
+
+}  // namespace soup

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "soup/data.h"
+
+namespace soup {
+
+/// The spec that `json`, the content of the file `origin`, describes. Relative
+/// paths in it start at `root`.
+/// Throws UsageError for unknown or missing keys and values out of range.
+DatasetSpec parse_spec(const nlohmann::ordered_json& json,
+                       const std::filesystem::path& origin,
+                       const std::filesystem::path& root);
+
+/// The spec of a plain folder of class folders.
+DatasetSpec folder_spec(const std::filesystem::path& folder);
+
+}  // namespace soup

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <zlib.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json.h"
+#include "data/picture.h"
+
+namespace soup::testing {
+
+inline std::filesystem::path pictures_folder() {
+  return std::filesystem::path(SOUP_TEST_DATA) / "pictures";
+}
+
+/// What scripts/make_picture_fixtures.py wrote.
+inline nlohmann::ordered_json expected_pictures() {
+  return read_json(pictures_folder() / "expected.json");
+}
+
+inline uint32_t checksum(std::span<const uint8_t> bytes, uint32_t start = 0) {
+  return static_cast<uint32_t>(
+      crc32(start, bytes.data(), static_cast<uInt>(bytes.size())));
+}
+
+/// The generator of scripts/make_picture_fixtures.py.
+class Draw {
+ public:
+  explicit Draw(uint64_t seed) : state_(seed) {}
+  /// In [1, limit].
+  int64_t size(int64_t limit) {
+    state_ = state_ * 6364136223846793005U + 1442695040888963407U;
+    return 1 +
+           static_cast<int64_t>((state_ >> 33) % static_cast<uint64_t>(limit));
+  }
+
+ private:
+  uint64_t state_;
+};
+
+/// The same pixels as noise() of the script.
+inline Picture noise(int64_t width, int64_t height, int64_t channels) {
+  Picture picture{
+      .height = height, .width = width, .channels = channels, .pixels = {}};
+  for (int64_t i = 0; i < width * height * channels; ++i) {
+    const uint32_t mixed = static_cast<uint32_t>(i) * 2654435761U;
+    picture.pixels.push_back(static_cast<uint8_t>(mixed >> 24));
+  }
+  return picture;
+}
+
+inline void write_bytes(const std::filesystem::path& path,
+                        std::string_view bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream file(path, std::ios::binary);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+inline std::string read_bytes(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+inline std::string gzip(std::string_view text) {
+  z_stream stream = {};
+  deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY);
+  std::string out(deflateBound(&stream, text.size()), '\0');
+  std::string in(text);
+  stream.next_in = reinterpret_cast<Bytef*>(in.data());
+  stream.avail_in = static_cast<uInt>(in.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+/// An IDX file of bytes.
+inline std::string idx(const std::vector<uint32_t>& shape,
+                       std::string_view values) {
+  std::string out = {'\0', '\0', '\x08', static_cast<char>(shape.size())};
+  for (uint32_t size : shape) {
+    for (int shift : {24, 16, 8, 0}) {
+      out.push_back(static_cast<char>(size >> shift & 0xff));
+    }
+  }
+  return out.append(values);
+}
+
+}  // namespace soup::testing
