@@ -31,9 +31,11 @@ enum class IntPolicy { kEqual, kFirst };
 struct Recipe {
   std::string rule = "linear";
   std::vector<Ingredient> ingredients;
-  std::string dtype = "keep";  ///< keep, f32, f16, bf16, f64
-  std::string include;         ///< regex of names to mix; empty: all
-  std::string exclude;         ///< regex of names copied from the first
+  /// keep, or the type of all floats: f64, f32, bf16, f16, f8_e4m3, f8_e5m2,
+  /// f8_e4m3fnuz, f8_e5m2fnuz. Complex numbers keep theirs.
+  std::string dtype = "keep";
+  std::string include;  ///< regex of names to mix; empty: all
+  std::string exclude;  ///< regex of names copied from the first
   IntPolicy ints = IntPolicy::kEqual;
   bool allow_nonfinite = false;
   OpenOptions open;
@@ -57,15 +59,17 @@ nlohmann::ordered_json recipe_json(const Recipe&,
 struct Source {
   size_t ingredient = 0;
   size_t tensor = 0;
-  double weight = 1.0;
+  DType dtype = DType::kF32;
+  double weight = 1.0;  ///< 1 where all weights are equal
 };
 
 struct Rule;
+struct Piece;
 
 /// One output tensor: how it is made of which sources.
 struct PlannedTensor {
   TensorInfo out;
-  const Rule* rule = nullptr;
+  const Rule* rule = nullptr;  ///< null where `out` is tied: made once
   std::vector<Source> sources;
 };
 
@@ -75,12 +79,16 @@ struct Plan {
   int64_t bytes_write = 0;
   int64_t peak_memory = 0;  ///< anonymous memory of the mixing loop
   bool allow_nonfinite = false;
+  /// What the user should know before it is mixed; make_soup() logs them.
+  std::vector<std::string> notices;
 };
 
 /// A row of the table of rules: how one output tensor is made of its sources.
 struct Rule {
   std::string_view name;
   std::string_view summary;
+  bool (*makes)(DType);  ///< types it can make
+  void (*make)(Piece&);  ///< makes a run of values (src/recipe/piece.h)
 };
 
 std::span<const Rule> rules();
@@ -168,5 +176,45 @@ struct VerifyResult {
 /// byte for byte, and the ingredients' content hashes.
 VerifyResult verify_soup(const std::filesystem::path& file,
                          const MixOptions& = {});
+
+/// Numbers about the values of one tensor, in float64; of the parts of complex
+/// numbers. Non-finite values count in `nonfinite` only.
+struct TensorStats {
+  double min = 0;
+  double max = 0;
+  double mean = 0;
+  double std = 0;   ///< of the population
+  double norm = 0;  ///< square root of the sum of squares
+  int64_t nonfinite = 0;
+  int64_t zeros = 0;
+};
+/// nullopt for types that cannot be read as numbers (sub-byte floats).
+std::optional<TensorStats> tensor_stats(const TensorInfo&, const TensorData&);
+
+/// How two tensors of the same shape differ.
+struct TensorDifference {
+  bool equal = false;  ///< same dtype and bytes
+  double max_abs = 0;  ///< NaN where a difference is none of numbers
+  double mean_abs = 0;
+  double cosine = 0;  ///< of the values as vectors; NaN for a zero vector
+};
+TensorDifference tensor_difference(const TensorInfo& a, const TensorData& va,
+                                   const TensorInfo& b, const TensorData& vb);
+
+/// Writes `checkpoint` to `out` in another format or dtype (`keep`, f32, ...):
+/// floats are rounded once to nearest even, everything else is copied. The
+/// metadata is kept, but for the recipe of a soup whose values change.
+MakeResult convert_checkpoint(const Checkpoint& checkpoint,
+                              const std::filesystem::path& out,
+                              const std::string& dtype, const WriteOptions&,
+                              const MixOptions& = {});
+
+/// `base` with the LoRA adapter of a PEFT folder in it: every changed weight is
+/// W + (alpha / r) * B * A (rslora: alpha / sqrt(r)), summed in float64 and
+/// rounded once when it is read.
+/// Throws Error naming the factors that do not fit, and adapters of another
+/// kind (DoRA).
+CheckpointPtr merge_adapter(CheckpointPtr base,
+                            const std::filesystem::path& folder);
 
 }  // namespace soup

@@ -1,0 +1,59 @@
+#include "recipe/paths.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/file.h"
+#include "core/text.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace fs = std::filesystem;
+namespace {
+
+// Without "/" or "/." at the end.
+fs::path trimmed(const fs::path& path) {
+  const fs::path normal = path.lexically_normal();
+  return normal.has_filename() || !normal.has_parent_path()
+             ? normal
+             : normal.parent_path();
+}
+
+// Absolute, links in its folder resolved.
+fs::path located(const fs::path& path) {
+  std::error_code missing;
+  const fs::path folder = fs::weakly_canonical(recipe_folder(path), missing);
+  if (missing) return fs::absolute(path).lexically_normal();
+  return (folder / trimmed(path).filename()).lexically_normal();
+}
+
+}  // namespace
+
+fs::path recipe_folder(const fs::path& path) {
+  return folder_of(trimmed(path));
+}
+
+std::string to_recipe(const fs::path& path, const fs::path& folder) {
+  const fs::path base =
+      fs::weakly_canonical(folder.empty() ? fs::path(".") : folder);
+  const std::string text = located(path).lexically_relative(base).string();
+  try {
+    nlohmann::json(text).dump();
+  } catch (const nlohmann::json::exception&) {
+    throw Error(printable(path.string()) +
+                ": its name is not UTF-8 and cannot be written to a recipe");
+  }
+  return text;
+}
+
+fs::path from_recipe(const std::string& text, const fs::path& folder) {
+  if (text.empty()) throw UsageError("recipe: an ingredient's path is empty");
+  const fs::path path = text;
+  if (path.is_absolute()) return path;
+  // With links resolved, a leading ".." means the same to us as to the system.
+  const fs::path base =
+      fs::weakly_canonical(folder.empty() ? fs::path(".") : folder);
+  const fs::path joined = (base / path).lexically_normal();
+  return joined.lexically_relative(fs::current_path());
+}
+
+}  // namespace soup

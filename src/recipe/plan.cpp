@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <optional>
+#include <regex>
+#include <utility>
+
+#include "core/table.h"
+#include "core/text.h"
+#include "recipe/compare.h"
+#include "recipe/piece.h"
+#include "recipe/portions.h"
+#include "recipe/promote.h"
+#include "recipe/ties.h"
+#include "recipe/weights.h"
+#include "soup/error.h"
+#include "soup/recipe.h"
+
+namespace soup {
+namespace {
+
+// Which tensors are mixed, by name.
+class Filter {
+ public:
+  explicit Filter(const Recipe& recipe)
+      : include_(compile("include", recipe.include)),
+        exclude_(compile("exclude", recipe.exclude)) {}
+
+  bool takes(const std::string& name) const {
+    if (include_ && !std::regex_search(name, *include_)) return false;
+    return !exclude_ || !std::regex_search(name, *exclude_);
+  }
+
+ private:
+  static std::optional<std::regex> compile(const std::string& option,
+                                           const std::string& pattern) {
+    if (pattern.empty()) return std::nullopt;
+    try {
+      return std::regex(pattern, std::regex::ECMAScript | std::regex::nosubs |
+                                     std::regex::optimize);
+    } catch (const std::regex_error& e) {
+      throw UsageError(option + " '" + printable(pattern) +
+                       "' is not a regular expression: " + e.what());
+    }
+  }
+
+  std::optional<std::regex> include_;
+  std::optional<std::regex> exclude_;
+};
+
+bool is_averaged(DType dtype) {
+  return is_float(dtype) || info(dtype).kind == DTypeKind::kComplex;
+}
+
+class Planner {
+ public:
+  Planner(const Recipe& recipe, std::span<const Checkpoint* const> ingredients)
+      : recipe_(recipe),
+        ingredients_(ingredients),
+        first_(*ingredients.front()),
+        weights_(normal_weights(recipe)),
+        rule_(find_row(rules(), recipe.rule, "rule")),
+        forced_(forced_dtype(recipe.dtype)),
+        filter_(recipe),
+        mistakes_(first_) {}
+
+  Plan make() {
+    const std::span<const TensorInfo> tensors = first_.tensors();
+    plan_.allow_nonfinite = recipe_.allow_nonfinite;
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      plan_.tensors.push_back(
+          {.out = tensors[i], .rule = nullptr, .sources = {}});
+      plan_.tensors.back().out.tied_to = -1;
+      mixed_.push_back(filter_.takes(tensors[i].name));
+      add_source(i, 0, i);
+    }
+    for (size_t k = 1; k < ingredients_.size(); ++k) compare(k);
+    mistakes_.check();
+    for (size_t i = 0; i < tensors.size(); ++i) choose(i);
+    plan_.notices = tie_tensors(plan_, ingredients_, mixed_);
+    count_bytes(plan_);
+    return std::move(plan_);
+  }
+
+ private:
+  void add_source(size_t tensor, size_t k, size_t index) {
+    plan_.tensors[tensor].sources.push_back(
+        {.ingredient = k,
+         .tensor = index,
+         .dtype = ingredients_[k]->tensors()[index].dtype,
+         .weight = weights_[k]});
+  }
+
+  void compare(size_t k) {
+    const Checkpoint& other = *ingredients_[k];
+    const std::span<const TensorInfo> tensors = first_.tensors();
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (!mixed_[i]) continue;
+      const std::optional<size_t> index = find_tied(other, first_, i);
+      if (!index) {
+        mistakes_.missing(tensors[i].name);
+        continue;
+      }
+      const TensorInfo& found = other.tensors()[*index];
+      DType& out = plan_.tensors[i].out.dtype;
+      const std::optional<DType> both = promote(out, found.dtype);
+      if (found.shape != tensors[i].shape) {
+        mistakes_.shape(tensors[i], found);
+      } else if (!both) {
+        mistakes_.dtype(tensors[i], found);
+      } else {
+        out = *both;
+        add_source(i, k, *index);
+      }
+    }
+    for (size_t i = 0; i < other.tensors().size(); ++i) {
+      const TensorInfo& tensor = other.tensors()[i];
+      if (first_.find(tensor.name) || !filter_.takes(tensor.name)) continue;
+      if (is_alias_of_known(other, first_, i)) continue;
+      mistakes_.extra(tensor.name);
+    }
+    mistakes_.finish(other);
+  }
+
+  // Sets rule and final type of output tensor `i`.
+  void choose(size_t i) {
+    PlannedTensor& tensor = plan_.tensors[i];
+    const DType natural = tensor.out.dtype;
+    if (forced_ && is_float(natural)) tensor.out.dtype = *forced_;
+    if (!mixed_[i]) tensor.sources.front().weight = 1;
+    const bool converted = tensor.out.dtype != natural;
+    std::string_view name = recipe_.rule;
+    if (!mixed_[i]) {
+      name = converted ? "linear" : "first";
+    } else if (!rule_.makes(natural) && !is_averaged(natural)) {
+      name = integer_rule(tensor.out);
+    }
+    tensor.rule = &find_row(rules(), name, "rule");
+    if (!tensor.rule->makes(natural) || (converted && name != "linear")) {
+      throw UsageError("rule '" + std::string(name) + "' cannot make " +
+                       quoted(tensor.out) + ", which is " +
+                       std::string(soup::name(natural)));
+    }
+    if (name == "first") tensor.sources.resize(1);
+  }
+
+  std::string_view integer_rule(const TensorInfo& tensor) const {
+    const bool counter =
+        tensor.name.ends_with("num_batches_tracked") &&
+        find_row(rules(), "largest", "rule").makes(tensor.dtype);
+    if (counter) return "largest";
+    return recipe_.ints == IntPolicy::kFirst ? "first" : "equal";
+  }
+
+  const Recipe& recipe_;
+  std::span<const Checkpoint* const> ingredients_;
+  const Checkpoint& first_;
+  std::vector<double> weights_;
+  const Rule& rule_;
+  std::optional<DType> forced_;
+  Filter filter_;
+  Mistakes mistakes_;
+  std::vector<bool> mixed_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(const Recipe& recipe,
+               std::span<const Checkpoint* const> ingredients) {
+  if (ingredients.empty()) throw UsageError("a soup needs an ingredient");
+  if (ingredients.size() != recipe.ingredients.size()) {
+    throw UsageError(
+        "the recipe has " + std::to_string(recipe.ingredients.size()) +
+        " ingredients, opened are " + std::to_string(ingredients.size()));
+  }
+  return Planner(recipe, ingredients).make();
+}
+
+}  // namespace soup

@@ -1,0 +1,62 @@
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/log.h"
+#include "recipe/paths.h"
+#include "soup/recipe.h"
+
+namespace soup {
+namespace {
+
+constexpr size_t kHashDigits = 32;
+
+class WriterSink : public Sink {
+ public:
+  explicit WriterSink(CheckpointWriter& writer) : writer_(writer) {}
+  void write(size_t index, int64_t offset,
+             std::span<const std::byte> data) override {
+    writer_.write(index, offset, data);
+  }
+
+ private:
+  CheckpointWriter& writer_;
+};
+
+std::map<std::string, std::string> metadata(const Recipe& recipe,
+                                            const std::filesystem::path& out) {
+  return {{"format", "pt"},
+          {"soup.recipe", recipe_json(recipe, recipe_folder(out)).dump()}};
+}
+
+}  // namespace
+
+MakeResult make_soup(const Recipe& recipe,
+                     std::span<const Checkpoint* const> ingredients,
+                     const std::filesystem::path& out,
+                     const WriteOptions& write_options,
+                     const MixOptions& mix_options) {
+  const Plan plan = make_plan(recipe, ingredients);
+  for (const std::string& notice : plan.notices) log::warn(notice);
+  Recipe signed_recipe = recipe;
+  // Hashes are known last: their places are written first.
+  for (Ingredient& ingredient : signed_recipe.ingredients) {
+    ingredient.hash = std::string(kHashDigits, '0');
+  }
+  std::vector<TensorInfo> tensors;
+  for (const PlannedTensor& tensor : plan.tensors) {
+    tensors.push_back(tensor.out);
+  }
+  const auto writer = create_checkpoint(
+      out, tensors, metadata(signed_recipe, out), write_options);
+  WriterSink sink(*writer);
+  MixOptions options = mix_options;
+  options.hash = true;
+  const MixResult mixed = mix(plan, ingredients, sink, options);
+  for (size_t k = 0; k < ingredients.size(); ++k) {
+    signed_recipe.ingredients[k].hash = mixed.hashes[k];
+  }
+  const int64_t written = writer->commit(metadata(signed_recipe, out));
+  return {.bytes_read = mixed.bytes_read, .bytes_written = written};
+}
+
+}  // namespace soup
