@@ -13,6 +13,9 @@ namespace {
 constexpr std::array kFormats = {
     Format{"safetensors", "tensors behind a JSON header", is_safetensors,
            open_safetensors},
+    Format{"torch", "torch.save's zip archives", is_torch_zip, open_torch_zip},
+    Format{"torch-legacy", "torch.save's files before torch 1.6",
+           is_torch_legacy, open_torch_legacy},
 };
 
 }  // namespace

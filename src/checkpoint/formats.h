@@ -27,6 +27,14 @@ std::unique_ptr<CheckpointWriter> create_safetensors(
     const std::filesystem::path& out, std::span<const TensorInfo> tensors,
     const std::map<std::string, std::string>& metadata, const WriteOptions&);
 
+// torch_file.cpp, torch_legacy.cpp
+bool is_torch_zip(std::span<const std::byte> file);
+CheckpointPtr open_torch_zip(MappedFile file, const OpenOptions&);
+bool is_torch_legacy(std::span<const std::byte> file);
+CheckpointPtr open_torch_legacy(MappedFile file, const OpenOptions&);
+/// Where the recipe of a soup lies that torch can read.
+std::filesystem::path sidecar_path(const std::filesystem::path&);
+
 // folder.cpp
 /// True for a folder that is one model rather than a collection of them.
 bool is_model_folder(const std::filesystem::path&);
