@@ -31,6 +31,14 @@ constexpr std::array kCommands = {
   soup inspect runs/
   soup inspect model.pt | jq -r 'select(.kind == "tensor") | .name')",
             make_inspect},
+    Command{"diff", "which tensors differ, by how much",
+            R"(  soup diff a.safetensors b.pt
+  soup diff a.pt b.pt | jq -r 'select(.max_abs > 0.1) | .name')",
+            make_diff},
+    Command{"convert", "between formats and dtypes",
+            R"(  soup convert model.pt -o model.safetensors
+  soup convert model.safetensors -o half.pt --dtype bf16)",
+            make_convert},
     Command{"verify", "make a soup again from the recipe it carries, compare",
             R"(  soup verify soup.safetensors
   soup verify soup.pt && echo unchanged)",

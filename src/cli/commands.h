@@ -33,6 +33,8 @@ std::unique_ptr<Task> make_greedy(CLI::App& app);
 std::unique_ptr<Task> make_eval(CLI::App& app);
 std::unique_ptr<Task> make_mix(CLI::App& app);
 std::unique_ptr<Task> make_inspect(CLI::App& app);
+std::unique_ptr<Task> make_diff(CLI::App& app);
+std::unique_ptr<Task> make_convert(CLI::App& app);
 std::unique_ptr<Task> make_verify(CLI::App& app);
 std::unique_ptr<Task> make_list(CLI::App& app);
 

@@ -95,6 +95,12 @@ ordered_json describe_plan(const Plan& plan, const Recipe& recipe) {
           {"rule", recipe.rule}};
 }
 
+std::string short_number(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.4g", value);
+  return text.data();
+}
+
 std::string score_text(const Score& score) {
   std::array<char, 32> text{};
   if (score.correct) {

@@ -23,6 +23,8 @@ ordered_json describe_plan(const Plan& plan, const Recipe& recipe);
 
 /// "91.23 %" for counts, else five digits.
 std::string score_text(const Score& score);
+/// Four significant digits.
+std::string short_number(double value);
 /// Size of the whole state dict in memory, tied tensors once.
 int64_t total_bytes(const Checkpoint& checkpoint);
 int64_t total_parameters(const Checkpoint& checkpoint);

@@ -12,6 +12,9 @@ class Inspect : public Task {
     checkpoints_.add_to(app);
     app.add_flag("--tensors", tensors_,
                  "list tensors, also of more than one checkpoint");
+    app.add_flag("--stats", stats_,
+                 "read the values too: smallest, largest, mean, deviation, "
+                 "norm, non-finite, zeros");
   }
 
   int run(const Output& output) override {
@@ -19,7 +22,9 @@ class Inspect : public Task {
     const auto checkpoints = checkpoints_.collect();
     for (const CheckpointPtr& c : checkpoints) {
       output.object(describe_checkpoint(*c));
-      if (tensors_ || checkpoints.size() == 1) list_tensors(*c, output);
+      if (tensors_ || stats_ || checkpoints.size() == 1) {
+        list_tensors(*c, output);
+      }
     }
     print_table(output,
                 {{"checkpoint", 0, false},
@@ -44,24 +49,53 @@ class Inspect : public Task {
     return rows;
   }
 
-  static void list_tensors(const Checkpoint& checkpoint, const Output& output) {
+  void list_tensors(const Checkpoint& checkpoint, const Output& output) const {
+    std::vector<Column> columns = {
+        {"tensor"}, {"dtype"}, {"shape"}, {"size", 0, true}};
+    if (stats_) {
+      for (const char* title :
+           {"min", "max", "mean", "std", "norm", "nonfinite", "zeros"}) {
+        columns.push_back({title, 0, true});
+      }
+    }
     std::vector<std::vector<std::string>> rows;
-    for (const TensorInfo& tensor : checkpoint.tensors()) {
-      output.object(describe_tensor(checkpoint, tensor));
+    for (size_t i = 0; i < checkpoint.tensors().size(); ++i) {
+      const TensorInfo& tensor = checkpoint.tensors()[i];
+      ordered_json object = describe_tensor(checkpoint, tensor);
       rows.push_back({tensor.name, std::string(name(tensor.dtype)),
                       shape_text(tensor.shape), bytes_text(tensor.bytes())});
+      if (stats_) {
+        add_stats(tensor_stats(tensor, checkpoint.read(i)), object,
+                  rows.back());
+      }
+      output.object(object);
     }
-    print_table(output,
-                {{"tensor", 0, false},
-                 {"dtype", 0, false},
-                 {"shape", 0, false},
-                 {"size", 0, true}},
-                rows);
+    print_table(output, columns, rows);
     output.line("");
+  }
+
+  static void add_stats(const std::optional<TensorStats>& stats,
+                        ordered_json& object, std::vector<std::string>& row) {
+    if (!stats) {
+      row.resize(row.size() + 7);
+      return;
+    }
+    for (const auto& [key, value] :
+         {std::pair("min", stats->min), std::pair("max", stats->max),
+          std::pair("mean", stats->mean), std::pair("std", stats->std),
+          std::pair("norm", stats->norm)}) {
+      object[key] = value;
+      row.push_back(short_number(value));
+    }
+    object["nonfinite"] = stats->nonfinite;
+    object["zeros"] = stats->zeros;
+    row.push_back(std::to_string(stats->nonfinite));
+    row.push_back(std::to_string(stats->zeros));
   }
 
   CheckpointArguments checkpoints_;
   bool tensors_ = false;
+  bool stats_ = false;
 };
 
 }  // namespace

@@ -3,24 +3,13 @@
 
 #include "core/log.h"
 #include "recipe/paths.h"
+#include "recipe/writer_sink.h"
 #include "soup/recipe.h"
 
 namespace soup {
 namespace {
 
 constexpr size_t kHashDigits = 32;
-
-class WriterSink : public Sink {
- public:
-  explicit WriterSink(CheckpointWriter& writer) : writer_(writer) {}
-  void write(size_t index, int64_t offset,
-             std::span<const std::byte> data) override {
-    writer_.write(index, offset, data);
-  }
-
- private:
-  CheckpointWriter& writer_;
-};
 
 std::map<std::string, std::string> metadata(const Recipe& recipe,
                                             const std::filesystem::path& out) {
@@ -29,6 +18,17 @@ std::map<std::string, std::string> metadata(const Recipe& recipe,
 }
 
 }  // namespace
+
+std::unique_ptr<CheckpointWriter> create_output(
+    const Plan& plan, const std::filesystem::path& out,
+    const std::map<std::string, std::string>& metadata,
+    const WriteOptions& options) {
+  std::vector<TensorInfo> tensors;
+  for (const PlannedTensor& tensor : plan.tensors) {
+    tensors.push_back(tensor.out);
+  }
+  return create_checkpoint(out, tensors, metadata, options);
+}
 
 MakeResult make_soup(const Recipe& recipe,
                      std::span<const Checkpoint* const> ingredients,
@@ -42,12 +42,8 @@ MakeResult make_soup(const Recipe& recipe,
   for (Ingredient& ingredient : signed_recipe.ingredients) {
     ingredient.hash = std::string(kHashDigits, '0');
   }
-  std::vector<TensorInfo> tensors;
-  for (const PlannedTensor& tensor : plan.tensors) {
-    tensors.push_back(tensor.out);
-  }
-  const auto writer = create_checkpoint(
-      out, tensors, metadata(signed_recipe, out), write_options);
+  const auto writer =
+      create_output(plan, out, metadata(signed_recipe, out), write_options);
   WriterSink sink(*writer);
   MixOptions options = mix_options;
   options.hash = true;
