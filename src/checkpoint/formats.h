@@ -32,8 +32,16 @@ bool is_torch_zip(std::span<const std::byte> file);
 CheckpointPtr open_torch_zip(MappedFile file, const OpenOptions&);
 bool is_torch_legacy(std::span<const std::byte> file);
 CheckpointPtr open_torch_legacy(MappedFile file, const OpenOptions&);
-/// Where the recipe of a soup lies that torch can read.
+/// The entry of an archive that holds the metadata of a soup, as JSON. Torch
+/// reads over entries it does not know.
+inline constexpr const char* kTorchMetadataEntry = ".soup_metadata.json";
+/// Where people find the recipe of a soup that torch can read: beside it.
 std::filesystem::path sidecar_path(const std::filesystem::path&);
+
+// torch_writer.cpp
+std::unique_ptr<CheckpointWriter> create_torch(
+    const std::filesystem::path& out, std::span<const TensorInfo> tensors,
+    const std::map<std::string, std::string>& metadata, const WriteOptions&);
 
 // folder.cpp
 /// True for a folder that is one model rather than a collection of them.

@@ -1,6 +1,6 @@
 #include <utility>
 
-#include "checkpoint/messages.h"
+#include "checkpoint/names.h"
 #include "soup/checkpoint.h"
 #include "soup/error.h"
 

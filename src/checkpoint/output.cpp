@@ -21,10 +21,14 @@ struct OutputKind {
                                               std::span<const TensorInfo>,
                                               const Metadata&,
                                               const WriteOptions&);
+  bool sidecar = false;
 };
 
 constexpr std::array kOutputs = {
-    OutputKind{".safetensors", create_safetensors},
+    OutputKind{".safetensors", create_safetensors, false},
+    OutputKind{".pt", create_torch, true},
+    OutputKind{".pth", create_torch, true},
+    OutputKind{".bin", create_torch, true},
 };
 
 const OutputKind& output_kind(const fs::path& out) {
@@ -52,8 +56,9 @@ std::unique_ptr<CheckpointWriter> create_checkpoint(
 }
 
 void check_output(const fs::path& out, const WriteOptions& options) {
-  output_kind(out);
+  const OutputKind& kind = output_kind(out);
   check_writable(out, options.force);
+  if (kind.sidecar) check_writable(sidecar_path(out), options.force);
 }
 
 int64_t save_checkpoint(const Checkpoint& checkpoint, const fs::path& out,

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "checkpoint/messages.h"
+#include "checkpoint/names.h"
 #include "checkpoint/sizes.h"
 #include "soup/error.h"
 

@@ -1,7 +1,7 @@
 #include <utility>
 
 #include "checkpoint/formats.h"
-#include "checkpoint/messages.h"
+#include "checkpoint/names.h"
 #include "checkpoint/safetensors_header.h"
 #include "checkpoint/writer.h"
 #include "core/file.h"

@@ -8,7 +8,8 @@
 #include <utility>
 
 #include "checkpoint/formats.h"
-#include "checkpoint/messages.h"
+#include "checkpoint/names.h"
+#include "checkpoint/safetensors_sax.h"
 #include "checkpoint/torch_zip.h"
 #include "core/log.h"
 #include "soup/error.h"
@@ -93,8 +94,20 @@ class TorchFile : public Checkpoint {
   TorchContents contents_;
 };
 
-// The recipe of a soup that torch reads lies beside it.
+// What torch_writer.cpp leaves in the archive, in the form of a safetensors
+// header.
+void add_metadata(const ZipArchive& archive, const std::string& folder,
+                  const std::string& where, TorchContents& contents) {
+  const ZipEntry* entry = archive.find(folder + "/" + kTorchMetadataEntry);
+  if (entry == nullptr) return;
+  RawHeader header = parse_header_json(text_of(archive.bytes(*entry)), where);
+  contents.metadata.merge(header.metadata);
+}
+
+// Soups of torch files that were saved again by others: the recipe may still
+// lie beside them.
 void add_sidecar(const std::filesystem::path& path, TorchContents& contents) {
+  if (contents.metadata.contains(kRecipeKey)) return;
   constexpr size_t kLargest = 64 << 20;
   const std::filesystem::path sidecar = sidecar_path(path);
   if (!std::filesystem::is_regular_file(sidecar)) return;
@@ -154,9 +167,11 @@ TorchContents parse_torch_zip(std::span<const std::byte> file,
     return TorchExtent{found.data() - file.data(),
                        static_cast<int64_t>(found.size())};
   };
-  return read_state_dict(pickle, options, where,
-                         static_cast<int64_t>(file.size()), budget,
-                         find_storage);
+  TorchContents contents =
+      read_state_dict(pickle, options, where, static_cast<int64_t>(file.size()),
+                      budget, find_storage);
+  add_metadata(archive, folder, where, contents);
+  return contents;
 }
 
 CheckpointPtr open_torch_zip(MappedFile file, const OpenOptions& options) {

@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "checkpoint/formats.h"
-#include "checkpoint/messages.h"
+#include "checkpoint/names.h"
 #include "checkpoint/sizes.h"
 #include "checkpoint/torch_file.h"
 #include "checkpoint/wrappers.h"

@@ -1,6 +1,6 @@
 #include <array>
 
-#include "checkpoint/messages.h"
+#include "checkpoint/names.h"
 #include "checkpoint/torch_tensor.h"
 #include "soup/error.h"
 

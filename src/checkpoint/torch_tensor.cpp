@@ -3,7 +3,7 @@
 #include <array>
 #include <span>
 
-#include "checkpoint/messages.h"
+#include "checkpoint/names.h"
 #include "checkpoint/sizes.h"
 #include "soup/error.h"
 
@@ -201,6 +201,10 @@ void count_halves(TorchTensor& tensor, const std::string& where) {
   if (tensor.shape.empty()) throw Error(where + " is a 4-bit scalar");
   tensor.dtype = DType::kF4;
   tensor.shape.back() *= 2;
+  // Contiguous, in elements of the new size.
+  for (size_t i = 0; i + 1 < tensor.strides.size(); ++i) {
+    tensor.strides[i] *= 2;
+  }
 }
 
 }  // namespace

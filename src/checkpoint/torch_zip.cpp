@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "checkpoint/messages.h"
+#include "checkpoint/names.h"
 #include "soup/error.h"
 
 namespace soup {

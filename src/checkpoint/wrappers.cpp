@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 
-#include "checkpoint/messages.h"
+#include "checkpoint/names.h"
 #include "checkpoint/torch_tensor.h"
 #include "core/text.h"
 #include "soup/error.h"

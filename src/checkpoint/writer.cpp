@@ -3,7 +3,7 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "checkpoint/messages.h"
+#include "checkpoint/names.h"
 #include "checkpoint/sizes.h"
 #include "core/text.h"
 #include "soup/error.h"
@@ -19,6 +19,7 @@ Coverage::Coverage(const std::filesystem::path& out,
     const std::string subject = where_ + ": " + quote(tensor.name);
     if (!names.insert(tensor.name).second)
       throw Error(subject + " comes twice");
+    if (!is_utf8(tensor.name)) throw Error(subject + " is no UTF-8");
     if (!checked_bytes(tensor.dtype, tensor.shape)) {
       throw Error(subject + " has the impossible shape " +
                   shape_text(tensor.shape));
