@@ -37,7 +37,8 @@ constexpr std::array kCommands = {
             make_diff},
     Command{"convert", "between formats and dtypes",
             R"(  soup convert model.pt -o model.safetensors
-  soup convert model.safetensors -o half.pt --dtype bf16)",
+  soup convert model.safetensors -o half.pt --dtype bf16
+  soup convert adapter/ --base model.safetensors -o merged.safetensors)",
             make_convert},
     Command{"verify", "make a soup again from the recipe it carries, compare",
             R"(  soup verify soup.safetensors

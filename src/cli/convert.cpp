@@ -13,19 +13,18 @@ class Convert : public Task {
     app.add_option("IN", in_, "a checkpoint")->required();
     app.add_option("-o,--output", out_, "OUT.safetensors, or .pt, .pth, .bin")
         ->required();
-    app.add_option("--dtype", dtype_, "of floats: keep, f32, f16, bf16, f64")
-        ->check(CLI::IsMember({"keep", "f32", "f16", "bf16", "f64"}))
-        ->capture_default_str();
-    app.add_option("--key", open_.key,
-                   "take this dictionary from files that hold several");
-    app.add_flag("--ema", open_.ema,
-                 "take the moving average from files that hold one");
+    app.add_option("--base", base_,
+                   "IN is a LoRA adapter: write this model with it merged in");
+    add_dtype_option(app, dtype_);
+    add_open_options(app, open_);
     app.add_flag("--force", write_.force, "replace an existing output");
   }
 
   int run(const Output& output) override {
     check_output(out_, write_);
-    const CheckpointPtr in = open_checkpoint(in_, open_);
+    const CheckpointPtr in =
+        base_.empty() ? open_checkpoint(in_, open_)
+                      : merge_adapter(open_checkpoint(base_, open_), in_);
     const MakeResult made =
         convert_checkpoint(*in, out_, dtype_, write_, {.progress = true});
     output.object({{"kind", "convert"},
@@ -43,6 +42,7 @@ class Convert : public Task {
  private:
   std::filesystem::path in_;
   std::filesystem::path out_;
+  std::filesystem::path base_;
   std::string dtype_ = "keep";
   OpenOptions open_;
   WriteOptions write_;

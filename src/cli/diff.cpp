@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/describe.h"
+#include "cli/options.h"
 #include "soup/checkpoint.h"
 #include "soup/recipe.h"
 
@@ -34,10 +35,7 @@ class Diff : public Task {
   explicit Diff(CLI::App& app) {
     app.add_option("A", a_, "a checkpoint")->required();
     app.add_option("B", b_, "another one")->required();
-    app.add_option("--key", open_.key,
-                   "take this dictionary from files that hold several");
-    app.add_flag("--ema", open_.ema,
-                 "take the moving average from files that hold one");
+    add_open_options(app, open_);
     app.add_flag("--all", all_, "in a table, show equal tensors too");
   }
 

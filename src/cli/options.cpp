@@ -23,6 +23,20 @@ std::vector<std::string> lines_of_stdin() {
 
 }  // namespace
 
+void add_open_options(CLI::App& app, OpenOptions& options) {
+  app.add_option("--key", options.key,
+                 "take this dictionary from files that hold several");
+  app.add_flag("--ema", options.ema,
+               "take the moving average from files that hold one");
+}
+
+void add_dtype_option(CLI::App& app, std::string& dtype) {
+  app.add_option("--dtype", dtype,
+                 "of the output's floats: keep (the widest of the "
+                 "ingredients), f64, f32, bf16, f16, f8_e4m3, f8_e5m2")
+      ->capture_default_str();
+}
+
 void CheckpointArguments::add_to(CLI::App& app) {
   app.add_option("CKPT", paths,
                  "checkpoint files or folders of them; - reads paths from "
@@ -32,10 +46,7 @@ void CheckpointArguments::add_to(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_flag("--keep-duplicates", options.keep_duplicates,
                "count the same weights as often as they are given");
-  app.add_option("--key", options.open.key,
-                 "take this dictionary from files that hold several");
-  app.add_flag("--ema", options.open.ema,
-               "take the moving average from files that hold one");
+  add_open_options(app, options.open);
 }
 
 std::vector<CheckpointPtr> CheckpointArguments::collect() const {
@@ -53,11 +64,7 @@ std::vector<CheckpointPtr> CheckpointArguments::collect() const {
 }
 
 void MixArguments::add_to(CLI::App& app) {
-  app.add_option("--dtype", recipe.dtype,
-                 "of the output: keep (the widest of the ingredients), f32, "
-                 "f16, bf16, f64")
-      ->check(CLI::IsMember({"keep", "f32", "f16", "bf16", "f64"}))
-      ->capture_default_str();
+  add_dtype_option(app, recipe.dtype);
   app.add_option("--include", recipe.include,
                  "mix only tensors whose name this regex finds; the others "
                  "are copied from the first checkpoint");

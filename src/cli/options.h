@@ -13,6 +13,11 @@
 /// Options that several commands share, each group declared by its add_to.
 namespace soup {
 
+/// Which state dict of a file is taken.
+void add_open_options(CLI::App& app, OpenOptions& options);
+/// The dtype of the floats of an output.
+void add_dtype_option(CLI::App& app, std::string& dtype);
+
 /// `CKPT...` and what is taken from the files.
 struct CheckpointArguments {
   std::vector<std::string> paths;

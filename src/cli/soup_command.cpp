@@ -184,8 +184,15 @@ class SoupRun {
 
   void report_tests(const SearchResult& result, const Checkpoint* written,
                     const std::optional<Score>& score, size_t held_out) {
-    std::vector<Column> columns = {{"", 0, false}};
     const std::string out = arguments_.output.out.string();
+    if (evaluators_.empty()) {
+      output_.line(out + ": " + std::string(search_.name) + " soup of " +
+                   std::to_string(ingredients_.size()) + ", read " +
+                   bytes_text(made_.bytes_read) + ", wrote " +
+                   bytes_text(made_.bytes_written));
+      return;
+    }
+    std::vector<Column> columns = {{"", 0, false}};
     std::vector<std::string> best = {"best single: " +
                                      result.best_path.filename().string()};
     std::vector<std::string> soup = {std::string(search_.name) + " soup of " +

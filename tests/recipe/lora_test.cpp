@@ -1,0 +1,160 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "core/file.h"
+#include "soup/recipe.h"
+#include "support/expect_error.h"
+#include "support/temp_folder.h"
+
+namespace soup {
+namespace {
+
+using testing::expect_error;
+using testing::TempFolder;
+
+struct Matrix {
+  std::string name;
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+};
+
+CheckpointPtr checkpoint(const std::string& path,
+                         const std::vector<Matrix>& matrices) {
+  std::vector<TensorInfo> tensors;
+  for (const Matrix& m : matrices) {
+    tensors.push_back({.name = m.name, .dtype = DType::kF32, .shape = m.shape});
+  }
+  auto made = std::make_unique<MemoryCheckpoint>(path, tensors);
+  for (size_t i = 0; i < matrices.size(); ++i) {
+    std::memcpy(made->mutable_bytes(i).data(), matrices[i].values.data(),
+                matrices[i].values.size() * sizeof(float));
+  }
+  return made;
+}
+
+void write_adapter(const TempFolder& folder, const std::string& config,
+                   const std::vector<Matrix>& factors) {
+  write_text(folder / "adapter_config.json", config, true);
+  save_checkpoint(*checkpoint("adapter", factors),
+                  folder / "adapter_model.safetensors", {}, {.force = true});
+}
+
+std::vector<float> values(const Checkpoint& checkpoint,
+                          const std::string& name) {
+  const TensorData data = checkpoint.read(*checkpoint.find(name));
+  std::vector<float> out(data.bytes().size() / sizeof(float));
+  std::memcpy(out.data(), data.bytes().data(), data.bytes().size());
+  return out;
+}
+
+// W [2, 3], rank 1: B = (1, 2), A = (1, 10, 100), alpha / r = 2.
+const std::vector<Matrix> kFactors = {
+    {"base_model.model.fc.lora_A.weight", {1, 3}, {1, 10, 100}},
+    {"base_model.model.fc.lora_B.weight", {2, 1}, {1, 2}}};
+constexpr const char* kConfig = R"({"peft_type":"LORA","r":1,"lora_alpha":2})";
+
+CheckpointPtr base() {
+  return checkpoint("base", {{"fc.weight", {2, 3}, {0, 0, 0, 1, 1, 1}},
+                             {"fc.bias", {2}, {5, 6}}});
+}
+
+TEST(MergeAdapter, AddsTheScaledProduct) {
+  const TempFolder folder;
+  write_adapter(folder, kConfig, kFactors);
+  const CheckpointPtr merged = merge_adapter(base(), folder.path());
+  EXPECT_EQ(values(*merged, "fc.weight"),
+            (std::vector<float>{2, 20, 200, 5, 41, 401}));
+  EXPECT_EQ(values(*merged, "fc.bias"), (std::vector<float>{5, 6}));
+}
+
+TEST(MergeAdapter, RsloraDividesByTheRoot) {
+  const TempFolder folder;
+  write_adapter(
+      folder, R"({"peft_type":"LORA","r":4,"lora_alpha":2,"use_rslora":true})",
+      {{"base_model.model.fc.lora_A.weight",
+        {4, 3},
+        {1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0}},
+       {"base_model.model.fc.lora_B.weight",
+        {2, 4},
+        {1, 2, 3, 9, 4, 5, 6, 9}}});
+  const CheckpointPtr merged = merge_adapter(base(), folder.path());
+  // alpha / sqrt(r) = 1; the fourth row of A is zero.
+  EXPECT_EQ(values(*merged, "fc.weight"),
+            (std::vector<float>{1, 2, 3, 5, 6, 7}));
+}
+
+TEST(MergeAdapter, HonoursAlphaPatternAndTransposedWeights) {
+  const TempFolder folder;
+  write_adapter(folder,
+                R"({"peft_type":"LORA","r":1,"lora_alpha":2,
+                    "alpha_pattern":{"fc":1},"fan_in_fan_out":true})",
+                kFactors);
+  const CheckpointPtr merged = merge_adapter(
+      checkpoint("base", {{"fc.weight", {3, 2}, {0, 0, 0, 0, 0, 0}}}),
+      folder.path());
+  EXPECT_EQ(values(*merged, "fc.weight"),
+            (std::vector<float>{1, 2, 10, 20, 100, 200}));
+}
+
+TEST(MergeAdapter, ReplacesWholeTensors) {
+  const TempFolder folder;
+  std::vector<Matrix> factors = kFactors;
+  factors.push_back({"base_model.model.fc.bias", {2}, {7, 8}});
+  write_adapter(folder, kConfig, factors);
+  EXPECT_EQ(values(*merge_adapter(base(), folder.path()), "fc.bias"),
+            (std::vector<float>{7, 8}));
+}
+
+TEST(MergeAdapter, FindsTheModuleBehindAnotherPrefix) {
+  const TempFolder folder;
+  write_adapter(folder, kConfig, kFactors);
+  const CheckpointPtr merged = merge_adapter(
+      checkpoint("base", {{"model.fc.weight", {2, 3}, {0, 0, 0, 0, 0, 0}}}),
+      folder.path());
+  EXPECT_EQ(values(*merged, "model.fc.weight").front(), 2);
+}
+
+TEST(MergeAdapter, NamesWhatDoesNotFit) {
+  const TempFolder folder;
+  write_adapter(folder, kConfig, kFactors);
+  expect_error<Error>(
+      [&] {
+        merge_adapter(checkpoint("base", {{"fc.weight", {3, 2}, {1}}}),
+                      folder.path());
+      },
+      "make [2, 3], but base has [3, 2] F32");
+  expect_error<Error>(
+      [&] {
+        merge_adapter(checkpoint("base", {{"x.weight", {2, 3}, {1}}}),
+                      folder.path());
+      },
+      "changes 'fc.weight', which base does not have");
+}
+
+TEST(MergeAdapter, RefusesWhatIsNoPlainLora) {
+  const TempFolder folder;
+  const auto refused = [&](const std::string& config,
+                           const std::vector<Matrix>& factors,
+                           const std::string& part) {
+    write_adapter(folder, config, factors);
+    expect_error<Error>([&] { merge_adapter(base(), folder.path()); }, part);
+  };
+  refused(R"({"peft_type":"IA3","r":1,"lora_alpha":2})", kFactors,
+          "of type IA3, only LORA can be merged");
+  refused(R"({"peft_type":"LORA","r":1,"lora_alpha":2,"use_dora":true})",
+          kFactors, "a DoRA adapter");
+  refused(R"({"peft_type":"LORA","r":1})", kFactors, "'lora_alpha' is missing");
+  refused("[]", kFactors, "expected a JSON object");
+  refused(kConfig, {kFactors[0]}, "has lora_A or lora_B only");
+  refused(kConfig,
+          {kFactors[0],
+           {"base_model.model.fc.lora_B.weight", {2, 2}, {1, 2, 3, 4}}},
+          "does not fit its partner");
+  refused(kConfig, {{"base_model.model.fc.lora_magnitude_vector", {1}, {1}}},
+          "no factor of a plain LoRA adapter");
+}
+
+}  // namespace
+}  // namespace soup
