@@ -143,7 +143,8 @@ class RunningSum {
   /// The mean of what was added and `next`, in the output's dtype.
   /// The result is valid until the next call.
   const Checkpoint& candidate(const Checkpoint& next);
-  /// Adds an ingredient for good. It must outlive this object.
+  /// Adds an ingredient for good. It must outlive this object. After an Error
+  /// of reading values the sum is incomplete: only the destructor may follow.
   void add(const Checkpoint& ingredient);
 
  private:

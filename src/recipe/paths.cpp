@@ -18,12 +18,14 @@ fs::path trimmed(const fs::path& path) {
              : normal.parent_path();
 }
 
-// Absolute, links in its folder resolved.
+// Absolute, links resolved as far as it exists.
+fs::path real(const fs::path& folder) {
+  return fs::weakly_canonical(fs::absolute(folder));
+}
+
 fs::path located(const fs::path& path) {
-  std::error_code missing;
-  const fs::path folder = fs::weakly_canonical(recipe_folder(path), missing);
-  if (missing) return fs::absolute(path).lexically_normal();
-  return (folder / trimmed(path).filename()).lexically_normal();
+  return (real(recipe_folder(path)) / trimmed(path).filename())
+      .lexically_normal();
 }
 
 }  // namespace
@@ -33,8 +35,7 @@ fs::path recipe_folder(const fs::path& path) {
 }
 
 std::string to_recipe(const fs::path& path, const fs::path& folder) {
-  const fs::path base =
-      fs::weakly_canonical(folder.empty() ? fs::path(".") : folder);
+  const fs::path base = real(folder.empty() ? fs::path(".") : folder);
   const std::string text = located(path).lexically_relative(base).string();
   try {
     nlohmann::json(text).dump();
@@ -50,8 +51,7 @@ fs::path from_recipe(const std::string& text, const fs::path& folder) {
   const fs::path path = text;
   if (path.is_absolute()) return path;
   // With links resolved, a leading ".." means the same to us as to the system.
-  const fs::path base =
-      fs::weakly_canonical(folder.empty() ? fs::path(".") : folder);
+  const fs::path base = real(folder.empty() ? fs::path(".") : folder);
   const fs::path joined = (base / path).lexically_normal();
   return joined.lexically_relative(fs::current_path());
 }

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
@@ -41,6 +42,15 @@ template <typename T>
 T get_or(const ordered_json& object, const std::string& key, T otherwise,
          const std::string& where) {
   return object.contains(key) ? get_as<T>(object, key, where) : otherwise;
+}
+
+// Puts `where` in front of what a look-up in a table complains about.
+void check_names(const std::string& where, const std::function<void()>& check) {
+  try {
+    check();
+  } catch (const UsageError& e) {
+    throw UsageError(where + ": " + e.what());
+  }
 }
 
 // 1 rather than 1.0.
@@ -87,13 +97,15 @@ Recipe parse_recipe(std::string_view text, const std::string& where,
   check_keys(json, kKeys, where);
   Recipe recipe;
   recipe.rule = get_or(json, "rule", recipe.rule, where);
-  find_row(rules(), recipe.rule, where + ": rule");
   recipe.dtype = get_or(json, "dtype", recipe.dtype, where);
-  forced_dtype(recipe.dtype);
   recipe.include = get_or(json, "include", recipe.include, where);
   recipe.exclude = get_or(json, "exclude", recipe.exclude, where);
   const auto ints = get_or<std::string>(json, "ints", "equal", where);
-  recipe.ints = find_row<NamedPolicy>(kPolicies, ints, where + ": ints").policy;
+  check_names(where, [&] {
+    find_row(rules(), recipe.rule, "rule");
+    forced_dtype(recipe.dtype);
+    recipe.ints = find_row<NamedPolicy>(kPolicies, ints, "ints").policy;
+  });
   recipe.allow_nonfinite = get_or(json, "allow_nonfinite", false, where);
   recipe.open.key = get_or(json, "key", recipe.open.key, where);
   recipe.open.ema = get_or(json, "ema", false, where);

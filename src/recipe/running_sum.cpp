@@ -74,6 +74,8 @@ struct RunningSum::State {
   std::optional<MemoryCheckpoint> candidate;
 
   Plan plan() const;
+  // Which tensors are made from running sums.
+  std::vector<bool> running(const Plan& plan) const;
   void prepare(const Plan& plan);
   void make_running(const Plan& plan);
   void make_tile(const PlannedTensor& tensor, const Tile& tile,
@@ -92,6 +94,14 @@ Plan RunningSum::State::plan() const {
     uniform.ingredients.push_back({.path = ingredient->path()});
   }
   return make_plan(uniform, ingredients);
+}
+
+std::vector<bool> RunningSum::State::running(const Plan& plan) const {
+  std::vector<bool> all;
+  for (const PlannedTensor& tensor : plan.tensors) {
+    all.push_back(is_running(tensor, ingredients.size()));
+  }
+  return all;
 }
 
 void RunningSum::State::prepare(const Plan& plan) {
@@ -211,10 +221,7 @@ const Checkpoint& RunningSum::candidate(const Checkpoint& next) {
   try {
     const Plan plan = s.plan();
     s.prepare(plan);
-    std::vector<bool> running;
-    for (const PlannedTensor& tensor : plan.tensors) {
-      running.push_back(is_running(tensor, s.ingredients.size()));
-    }
+    std::vector<bool> running = s.running(plan);
     s.make_running(part_of(plan, running));
     running.flip();
     MemorySink sink(*s.candidate);
@@ -230,12 +237,14 @@ const Checkpoint& RunningSum::candidate(const Checkpoint& next) {
 void RunningSum::add(const Checkpoint& ingredient) {
   State& s = *state_;
   s.ingredients.push_back(&ingredient);
-  const Plan plan = s.plan();
-  std::vector<bool> running;
-  for (const PlannedTensor& tensor : plan.tensors) {
-    running.push_back(is_running(tensor, s.ingredients.size()));
+  Plan plan;
+  try {
+    plan = s.plan();
+  } catch (...) {
+    s.ingredients.pop_back();
+    throw;
   }
-  s.add_last(part_of(plan, running));
+  s.add_last(part_of(plan, s.running(plan)));
 }
 
 }  // namespace soup
