@@ -150,13 +150,17 @@ struct CollectOptions {
   OpenOptions open = {};
   std::vector<std::string> ignore = {};  ///< globs of file names passed over
   bool keep_duplicates = false;
+  /// For looking, not for averaging: soups, duplicates, adapters and quantised
+  /// weights too.
+  bool any = false;
 };
 
 /// Opens what `CKPT...` stands for (design/cli.md): files, folders in natural
 /// order. An empty list is the current folder. Soups found in a folder and
 /// second copies of the same weights are passed over with a notice.
-/// Throws Error when nothing is left or something that looks like a checkpoint
-/// cannot be read.
+/// Throws Error when nothing is left, when something that looks like a
+/// checkpoint cannot be read, and for weights whose average means nothing
+/// (factors of adapters, quantised ones).
 std::vector<CheckpointPtr> collect_checkpoints(
     std::span<const std::filesystem::path> paths, const CollectOptions& = {});
 
@@ -181,11 +185,16 @@ class CheckpointWriter {
 
 struct WriteOptions {
   bool force = false;  ///< replace an existing output
+  /// Largest shard of a folder, in bytes of values.
   int64_t shard_size = 5'000'000'000;
+  /// Model folder whose config and tokenizer files a folder gets a copy of;
+  /// empty: none.
+  std::filesystem::path companions = {};
 };
 
 /// Starts writing `tensors` to `out`; the format follows from its name
-/// (`.safetensors`, `.pt`/`.pth`/`.bin`). Checks free space first.
+/// (`.safetensors`; `.pt`, `.pth`, `.bin`; a `/` at the end or an existing
+/// folder: a model folder with shards). Checks free space first.
 /// `metadata`: what will be committed, with values of final length.
 /// Throws UsageError for a name without a known format, Error when `out`
 /// exists and `force` is off, or cannot be written.

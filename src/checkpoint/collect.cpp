@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "checkpoint/formats.h"
+#include "checkpoint/refusals.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "soup/error.h"
@@ -26,11 +27,17 @@ bool is_ignored(const fs::path& path, const CollectOptions& options) {
 // start with a dot are somebody's housekeeping.
 std::vector<Item> expand(const fs::path& folder) {
   std::vector<Item> items;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+  std::error_code error;
+  const fs::directory_iterator entries(folder, error);
+  if (error) {
+    throw Error(printable(folder.string()) +
+                ": cannot read the folder: " + error.message());
+  }
+  for (const fs::directory_entry& entry : entries) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with('.')) continue;
-    if (entry.is_regular_file() ||
-        (entry.is_directory() && is_model_folder(entry.path()))) {
+    if (entry.is_regular_file(error) ||
+        (is_folder(entry.path()) && is_model_folder(entry.path()))) {
       items.push_back({entry.path(), true});
     }
   }
@@ -46,7 +53,7 @@ std::vector<Item> items_of(std::span<const fs::path> paths,
   if (paths.empty()) paths = here;
   std::vector<Item> items;
   for (const fs::path& path : paths) {
-    if (!fs::is_directory(path) || is_model_folder(path)) {
+    if (!is_folder(path) || is_model_folder(path)) {
       items.push_back({path, false});
       continue;
     }
@@ -63,15 +70,20 @@ std::vector<Item> items_of(std::span<const fs::path> paths,
 
 // nullptr for what is passed over.
 CheckpointPtr open_item(const Item& item, const CollectOptions& options) {
-  if (!item.from_folder) return open_checkpoint(item.path, options.open);
-  CheckpointPtr opened = open_if_checkpoint(item.path, options.open);
+  CheckpointPtr opened = item.from_folder
+                             ? open_if_checkpoint(item.path, options.open)
+                             : open_checkpoint(item.path, options.open);
   if (!opened) {
     log::debug(printable(item.path.string()) + ": no checkpoint, passed over");
-  } else if (opened->metadata().contains(kRecipeKey)) {
+    return nullptr;
+  }
+  if (options.any) return opened;
+  if (item.from_folder && opened->metadata().contains(kRecipeKey)) {
     log::info(printable(item.path.string()) +
               ": a soup, passed over (name it outright to count it)");
     return nullptr;
   }
+  check_averageable(*opened);
   return opened;
 }
 
@@ -105,7 +117,7 @@ std::vector<CheckpointPtr> collect_checkpoints(std::span<const fs::path> paths,
                                : printable(paths.front().string())) +
                 std::string(": no checkpoint found"));
   }
-  if (!options.keep_duplicates) drop_duplicates(opened);
+  if (!options.keep_duplicates && !options.any) drop_duplicates(opened);
   return opened;
 }
 

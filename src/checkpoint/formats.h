@@ -20,6 +20,9 @@ inline constexpr const char* kRecipeKey = "soup.recipe";
 CheckpointPtr open_if_checkpoint(const std::filesystem::path&,
                                  const OpenOptions&);
 
+// The functions called open_... below return nullptr for a file that has no
+// tensors at all.
+
 // safetensors.cpp, safetensors_writer.cpp
 bool is_safetensors(std::span<const std::byte> file);
 CheckpointPtr open_safetensors(MappedFile file, const OpenOptions&);
@@ -44,9 +47,14 @@ std::unique_ptr<CheckpointWriter> create_torch(
     const std::map<std::string, std::string>& metadata, const WriteOptions&);
 
 // folder.cpp
-/// True for a folder that is one model rather than a collection of them.
+/// As std::filesystem::is_directory; false for what cannot be looked at.
+bool is_folder(const std::filesystem::path&);
+/// True for a folder that is one model rather than a collection of them, be it
+/// one that has to be converted first.
 bool is_model_folder(const std::filesystem::path&);
 CheckpointPtr open_folder(const std::filesystem::path&, const OpenOptions&);
+/// The folder of an index that is named outright.
+CheckpointPtr open_index(MappedFile file, const OpenOptions&);
 
 // duplicates.cpp
 /// Removes every checkpoint that holds the weights of an earlier one, with a

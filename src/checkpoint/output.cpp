@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "checkpoint/folder_writer.h"
 #include "checkpoint/formats.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -31,6 +32,11 @@ constexpr std::array kOutputs = {
     OutputKind{".bin", create_torch, true},
 };
 
+// "OUT/", or a folder that is there.
+bool is_folder_output(const fs::path& out) {
+  return !out.empty() && (!out.has_filename() || is_folder(out));
+}
+
 const OutputKind& output_kind(const fs::path& out) {
   const std::string name = out.filename().string();
   for (const OutputKind& kind : kOutputs) {
@@ -44,7 +50,7 @@ const OutputKind& output_kind(const fs::path& out) {
   }
   throw UsageError(printable(out.string()) +
                    ": the kind of output is unknown; its name must end in " +
-                   known);
+                   known + ", or in / for a folder of shards");
 }
 
 }  // namespace
@@ -52,10 +58,17 @@ const OutputKind& output_kind(const fs::path& out) {
 std::unique_ptr<CheckpointWriter> create_checkpoint(
     const fs::path& out, std::span<const TensorInfo> tensors,
     const Metadata& metadata, const WriteOptions& options) {
+  if (is_folder_output(out)) {
+    return create_folder(out, tensors, metadata, options);
+  }
   return output_kind(out).create(out, tensors, metadata, options);
 }
 
 void check_output(const fs::path& out, const WriteOptions& options) {
+  if (is_folder_output(out)) {
+    check_folder_output(out, options.force);
+    return;
+  }
   const OutputKind& kind = output_kind(out);
   check_writable(out, options.force);
   if (kind.sidecar) check_writable(sidecar_path(out), options.force);

@@ -24,10 +24,12 @@ struct TorchPlace {
 };
 
 struct TorchContents {
-  std::vector<TensorInfo> tensors;  ///< in order of the dict
-  std::vector<TorchPlace> places;
-  std::map<std::string, std::string> metadata;
-  std::string notice;  ///< for the log; empty: nothing worth saying
+  std::vector<TensorInfo> tensors = {};  ///< in order of the dict
+  std::vector<TorchPlace> places = {};
+  std::map<std::string, std::string> metadata = {};
+  std::string notice = {};  ///< for the log; empty: nothing worth saying
+  /// False for what torch saved without a single tensor: arguments, scalars.
+  bool has_storages = true;
 };
 
 /// Bytes [begin, begin + size) of the file.

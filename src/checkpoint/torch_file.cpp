@@ -155,6 +155,7 @@ TorchContents parse_torch_zip(std::span<const std::byte> file,
       archive.bytes(*archive.find(folder + std::string(kPickleEntry)));
   const std::string pickle_name = where + ": data.pkl";
   const Pickle pickle = parse_pickle(bytes, pickle_name, budget);
+  if (pickle.persistent_ids().empty()) return {.has_storages = false};
   const auto find_storage = [&](const TorchStorage& storage,
                                 const std::string& tensor) {
     const ZipEntry* entry =
@@ -177,6 +178,7 @@ TorchContents parse_torch_zip(std::span<const std::byte> file,
 CheckpointPtr open_torch_zip(MappedFile file, const OpenOptions& options) {
   TorchContents contents =
       parse_torch_zip(file.bytes(), options, file.path().string());
+  if (!contents.has_storages) return nullptr;
   add_sidecar(file.path(), contents);
   return std::make_unique<TorchFile>(std::move(file), "torch",
                                      std::move(contents));
@@ -185,6 +187,7 @@ CheckpointPtr open_torch_zip(MappedFile file, const OpenOptions& options) {
 CheckpointPtr open_torch_legacy(MappedFile file, const OpenOptions& options) {
   TorchContents contents =
       parse_torch_legacy(file.bytes(), options, file.path().string());
+  if (!contents.has_storages) return nullptr;
   return std::make_unique<TorchFile>(std::move(file), "torch-legacy",
                                      std::move(contents));
 }

@@ -108,6 +108,7 @@ void LegacyFile::find_storages(const Pickle& keys, const Pickle& object) {
 TorchContents LegacyFile::read(const OpenOptions& options) {
   check_preamble();
   const Pickle object = next("the pickle");
+  if (object.persistent_ids().empty()) return {.has_storages = false};
   const Pickle keys = next("the list of storages");
   find_storages(keys, object);
   const auto find_storage = [&](const TorchStorage& storage,

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <set>
 #include <string>
 #include <thread>
@@ -39,7 +40,11 @@ sigset_t interrupts() {
   while (sigwait(&set, &signal) != 0) {
   }
   const InterruptBlock block;
-  for (const std::string& file : registry().files) unlink(file.c_str());
+  // Backwards: a folder comes before the files in it.
+  for (auto file = registry().files.rbegin(); file != registry().files.rend();
+       ++file) {
+    std::remove(file->c_str());
+  }
   Progress::clear_line();
   log::error("interrupted");
   _exit(128 + signal);

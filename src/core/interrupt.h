@@ -11,7 +11,8 @@ namespace soup {
 /// gives them to one that waits for them. Called once, first thing in main.
 void handle_interrupts();
 
-/// Registers a file that an interrupt removes.
+/// Registers a file, or a folder that is empty by then, that an interrupt
+/// removes.
 void remove_on_interrupt(const std::filesystem::path&);
 void forget_on_interrupt(const std::filesystem::path&);
 
