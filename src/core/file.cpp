@@ -1,7 +1,6 @@
 #include "core/file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,11 +22,6 @@ namespace {
   throw Error(path.string() + ": " + what + ": " + std::strerror(code));
 }
 
-int64_t mtime_ns(const struct stat& status) {
-  return status.st_mtim.tv_sec * int64_t{1'000'000'000} +
-         status.st_mtim.tv_nsec;
-}
-
 void sync_folder(const fs::path& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;  // the rename has happened; the sync is best effort
@@ -39,64 +33,6 @@ void sync_folder(const fs::path& folder) {
 
 fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
-MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  // O_NONBLOCK: opening a FIFO must not wait for a writer.
-  fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd_ < 0) throw_errno(path, "cannot open");
-  struct stat status {};
-  if (fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode)) {
-    close(fd_);
-    throw Error(path.string() + ": not a regular file");
-  }
-  mtime_ns_ = mtime_ns(status);
-  const auto size = static_cast<size_t>(status.st_size);
-  if (size == 0) return;
-  void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd_, 0);
-  if (data == MAP_FAILED) {
-    const int code = errno;
-    close(fd_);
-    errno = code;
-    throw_errno(path, "cannot map");
-  }
-  bytes_ = {static_cast<const std::byte*>(data), size};
-}
-
-void MappedFile::unmap() noexcept {
-  if (!bytes_.empty()) {
-    munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
-  }
-  if (fd_ >= 0) close(fd_);
-  bytes_ = {};
-  fd_ = -1;
-}
-
-MappedFile::~MappedFile() { unmap(); }
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      fd_(std::exchange(other.fd_, -1)),
-      bytes_(std::exchange(other.bytes_, {})),
-      mtime_ns_(other.mtime_ns_) {}
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  if (this == &other) return *this;
-  unmap();
-  path_ = std::move(other.path_);
-  fd_ = std::exchange(other.fd_, -1);
-  bytes_ = std::exchange(other.bytes_, {});
-  mtime_ns_ = other.mtime_ns_;
-  return *this;
-}
-
-void MappedFile::check_unchanged() const {
-  struct stat status {};
-  if (fstat(fd_, &status) != 0 ||
-      static_cast<size_t>(status.st_size) != bytes_.size() ||
-      mtime_ns(status) != mtime_ns_) {
-    throw Error(path_.string() + ": changed while it was being read");
-  }
 }
 
 void check_writable(const fs::path& path, bool force) {

@@ -24,8 +24,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::filesystem::path& path() const { return path_; }
-  /// Throws Error when the file on disk is no longer the one that was mapped:
-  /// reading behind the end of a file that shrank would kill the process.
+  /// Throws Error when the file on disk is no longer the one that was mapped.
+  /// Where it shrank, reading its lost part gives zeros.
   void check_unchanged() const;
 
  private:

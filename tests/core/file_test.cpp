@@ -98,6 +98,16 @@ TEST(MappedFile, NoticesAChange) {
                       "changed while it was being read");
 }
 
+TEST(MappedFile, SurvivesReadingWhatWasCutOff) {
+  const TempFolder folder;
+  write_text(folder / "a", std::string(20000, 'x'), false);
+  const MappedFile file(folder / "a");
+  fs::resize_file(folder / "a", 1);
+  EXPECT_EQ(file.bytes()[10000], std::byte{0});
+  EXPECT_EQ(file.bytes()[19999], std::byte{0});
+  expect_error<Error>([&] { file.check_unchanged(); }, "changed");
+}
+
 TEST(MappedFile, AnEmptyFileHasNoBytes) {
   const TempFolder folder;
   write_text(folder / "a", "", false);
