@@ -29,10 +29,11 @@ JSON Lines on standard output:
   soup       search (best_single, uniform, greedy), ingredients in the order of
              the sum, val_correct, test_correct, sha256 of the raw bytes of all
              tensors in order of name
-  margins    of the greedy soup on held-out: the smallest gap between the two
-             largest logits, and how many gaps are below 1e-4: another float32
-             implementation may decide only these otherwise. close_steps is
-             the same count for every candidate step.
+  margins    gaps between the two largest logits on held-out, for the greedy
+             soup: how many are below 1e-4 and the smallest; and the smallest of
+             every score and every candidate, in the order of their lines.
+             Only a picture with a gap of the size of float32 rounding (about
+             1e-5 here) can be counted otherwise by another implementation.
 """
 
 import argparse
@@ -128,10 +129,10 @@ def emit(kind, **fields):
 
 
 def greedy(models, scores, judge, accept):
-    """Returns the accepted names and the count of close calls per step."""
+    """Returns the accepted names and the smallest gap of every step."""
     names = list(models)
     order = sorted(names, key=lambda n: (-scores[n], names.index(n)))
-    taken, close = [], []
+    taken, smallest = [], []
     best = torch.zeros(len(judge.y), dtype=torch.bool)
     for step, name in enumerate(order, 1):
         logits = judge.logits(mean_of([models[n] for n in taken + [name]]))
@@ -142,11 +143,11 @@ def greedy(models, scores, judge, accept):
         emit("candidate", step=step, path=name, correct=now,
              accepted=accepted, gains=int((right & ~best).sum()),
              losses=int((best & ~right).sum()))
-        close.append(int((gaps(logits) < CLOSE).sum()))
+        smallest.append(float(gaps(logits).min()))
         if accepted:
             taken.append(name)
             best = right
-    return taken, close
+    return taken, smallest
 
 
 def main():
@@ -162,12 +163,14 @@ def main():
     val = Judge(config, args.data, "train", HELD_OUT)
     files = sorted(args.folder.glob("*.safetensors"), key=natural_key)
     models = {path.name: load_file(path) for path in files}
-    scores = {}
+    scores, score_gaps = {}, []
     for name, weights in models.items():
-        scores[name] = int(val.right(val.logits(weights)).sum())
+        logits = val.logits(weights)
+        scores[name] = int(val.right(logits).sum())
+        score_gaps.append(float(gaps(logits).min()))
         emit("score", path=name, correct=scores[name], count=HELD_OUT)
 
-    taken, close = greedy(models, scores, val, args.accept)
+    taken, step_gaps = greedy(models, scores, val, args.accept)
     test = Judge(config, args.data, "t10k")
     for search, chosen in [("best_single", taken[:1]),
                            ("uniform", list(models)), ("greedy", taken)]:
@@ -179,7 +182,8 @@ def main():
              sha256=digest(soup))
     gap = gaps(logits)
     emit("margins", below=CLOSE, close=int((gap < CLOSE).sum()),
-         smallest=float(gap.min()), close_steps=close)
+         smallest=float(gap.min()), score_gaps=score_gaps,
+         step_gaps=step_gaps)
 
 
 if __name__ == "__main__":
