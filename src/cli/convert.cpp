@@ -11,41 +11,40 @@ class Convert : public Task {
  public:
   explicit Convert(CLI::App& app) {
     app.add_option("IN", in_, "a checkpoint")->required();
-    app.add_option("-o,--output", out_, "OUT.safetensors, or .pt, .pth, .bin")
-        ->required();
+    output_.add_to(app);
     app.add_option("--base", base_,
                    "IN is a LoRA adapter: write this model with it merged in");
     add_dtype_option(app, dtype_);
     add_open_options(app, open_);
-    app.add_flag("--force", write_.force, "replace an existing output");
   }
 
   int run(const Output& output) override {
-    check_output(out_, write_);
+    output_.check();
     const CheckpointPtr in =
         base_.empty() ? open_checkpoint(in_, open_)
                       : merge_adapter(open_checkpoint(base_, open_), in_);
     const MakeResult made =
-        convert_checkpoint(*in, out_, dtype_, write_, {.progress = true});
+        convert_checkpoint(*in, output_.out, dtype_, output_.write_options(in_),
+                           {.progress = true});
     output.object({{"kind", "convert"},
                    {"path", in_.string()},
-                   {"output", out_.string()},
+                   {"output", output_.out.string()},
                    {"tensors", in->tensors().size()},
                    {"bytes_read", made.bytes_read},
                    {"bytes_written", made.bytes_written}});
-    output.line(out_.string() + ": " + std::to_string(in->tensors().size()) +
-                " tensors, read " + bytes_text(made.bytes_read) + ", wrote " +
+    output.line(output_.out.string() + ": " +
+                std::to_string(in->tensors().size()) + " tensors, read " +
+                bytes_text(made.bytes_read) + ", wrote " +
                 bytes_text(made.bytes_written));
     return 0;
   }
 
  private:
   std::filesystem::path in_;
-  std::filesystem::path out_;
   std::filesystem::path base_;
   std::string dtype_ = "keep";
   OpenOptions open_;
-  WriteOptions write_;
+  OutputArguments output_;
 };
 
 }  // namespace

@@ -12,6 +12,7 @@ class Greedy : public Task {
   explicit Greedy(CLI::App& app) {
     arguments_.checkpoints.add_to(app);
     arguments_.output.add_to(app);
+    arguments_.recipe.add_to(app);
     arguments_.eval.add_to(app, true);
     arguments_.mix.add_to(app);
     SearchOptions& search = arguments_.search;

@@ -18,6 +18,7 @@ class Mix : public Task {
                    "standard input")
         ->required();
     output_.add_to(app);
+    extras_.add_to(app);
     app.add_flag("--print", print_,
                  "print the effective recipe, write nothing");
   }
@@ -30,23 +31,19 @@ class Mix : public Task {
       output.text(recipe_json(recipe, ".").dump(2) + "\n");
       return 0;
     }
-    output_.check();
+    extras_.check(output_);
     const auto opened = open_ingredients(recipe);
     std::vector<const Checkpoint*> ingredients;
     for (const CheckpointPtr& c : opened) ingredients.push_back(c.get());
-    if (output_.dry_run) {
+    if (extras_.dry_run) {
       print_plan(recipe, ingredients, output);
       return 0;
     }
     const MakeResult made =
-        make_soup(recipe, ingredients, output_.out, output_.write_options(),
+        make_soup(recipe, ingredients, output_.out,
+                  output_.write_options(recipe.ingredients.front().path),
                   {.progress = true});
-    if (!output_.recipe_out.empty()) {
-      write_text(
-          output_.recipe_out,
-          recipe_json(recipe, folder_of(output_.recipe_out)).dump(2) + "\n",
-          true);
-    }
+    extras_.write(recipe);
     report(recipe, made, output);
     return 0;
   }
@@ -72,6 +69,7 @@ class Mix : public Task {
 
   std::string recipe_;
   OutputArguments output_;
+  RecipeArguments extras_;
   bool print_ = false;
 };
 

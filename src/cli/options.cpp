@@ -1,6 +1,10 @@
 #include "cli/options.h"
 
+#include <cctype>
+#include <charconv>
 #include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
 
 #include "core/file.h"
 #include "soup/error.h"
@@ -86,26 +90,69 @@ Recipe MixArguments::make(const OpenOptions& open) const {
 }
 
 void OutputArguments::add_to(CLI::App& app) {
-  app.add_option("-o,--output", out, "OUT.safetensors, or .pt, .pth, .bin")
+  app.add_option("-o,--output", out,
+                 "OUT.safetensors, .pt, .pth, .bin, or a folder: OUT/")
       ->capture_default_str();
   app.add_flag("--force", force, "replace an existing output");
+  app.add_option("--shard-size", shard_size, "largest file of an output folder")
+      ->capture_default_str();
+}
+
+WriteOptions OutputArguments::write_options(const fs::path& first) const {
+  WriteOptions options = {.force = force, .shard_size = parse_size(shard_size)};
+  if (!first.empty()) {
+    options.companions = fs::is_directory(first) ? first : folder_of(first);
+  }
+  return options;
+}
+
+void OutputArguments::check() const { check_output(out, write_options()); }
+
+void RecipeArguments::add_to(CLI::App& app) {
   app.add_option("--recipe-out", recipe_out,
                  "write the recipe to this file too");
   app.add_flag("--dry-run", dry_run,
                "check everything, print the plan, write nothing");
 }
 
-WriteOptions OutputArguments::write_options() const { return {.force = force}; }
-
-void OutputArguments::check() const {
+void RecipeArguments::check(const OutputArguments& output) const {
   if (dry_run) return;
-  check_output(out, write_options());
-  if (!recipe_out.empty()) {
-    if (recipe_out == out) {
-      throw UsageError("--recipe-out: is the same file as --output");
-    }
-    check_writable(recipe_out, true);
+  output.check();
+  if (recipe_out.empty()) return;
+  if (recipe_out == output.out) {
+    throw UsageError("--recipe-out: is the same file as --output");
   }
+  check_writable(recipe_out, true);
+}
+
+void RecipeArguments::write(const Recipe& recipe) const {
+  if (recipe_out.empty()) return;
+  write_text(recipe_out,
+             recipe_json(recipe, folder_of(recipe_out)).dump(2) + "\n", true);
+}
+
+int64_t parse_size(const std::string& text) {
+  static const std::map<std::string, int64_t> units = {{"", 1},
+                                                       {"B", 1},
+                                                       {"KB", 1000},
+                                                       {"MB", 1000'000},
+                                                       {"GB", 1000'000'000},
+                                                       {"KIB", 1 << 10},
+                                                       {"MIB", 1 << 20},
+                                                       {"GIB", 1 << 30}};
+  double number = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string unit(end, text.data() + text.size());
+  for (char& c : unit) {
+    c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  const auto found = units.find(unit);
+  if (error != std::errc() || found == units.end() || !(number > 0) ||
+      number * static_cast<double>(found->second) > 1e18) {
+    throw UsageError("'" + text + "' is no size; write it like 5GB or 512MiB");
+  }
+  return static_cast<int64_t>(number * static_cast<double>(found->second));
 }
 
 void EvalArguments::add_to(CLI::App& app, bool search) {

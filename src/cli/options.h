@@ -38,18 +38,34 @@ struct MixArguments {
   Recipe make(const OpenOptions& open) const;
 };
 
-/// Where the soup goes.
+/// Where weights are written.
 struct OutputArguments {
   std::filesystem::path out = "soup.safetensors";
-  std::filesystem::path recipe_out;
+  std::string shard_size = "5GB";
   bool force = false;
-  bool dry_run = false;
 
   void add_to(CLI::App& app);
-  WriteOptions write_options() const;
+  /// `first`: the ingredient whose configuration and tokenizer go with a
+  /// folder.
+  WriteOptions write_options(const std::filesystem::path& first = {}) const;
   /// Reports before any work what would fail at its end.
   void check() const;
 };
+
+/// What a command that mixes can do with its recipe.
+struct RecipeArguments {
+  std::filesystem::path recipe_out;
+  bool dry_run = false;
+
+  void add_to(CLI::App& app);
+  /// Reports before any work what would fail at its end.
+  void check(const OutputArguments& output) const;
+  /// Writes --recipe-out where it was asked for.
+  void write(const Recipe& recipe) const;
+};
+
+/// "5GB", "512MiB" or "1000" as bytes. Throws UsageError.
+int64_t parse_size(const std::string& text);
 
 /// Held-out data and how to score on it.
 struct EvalArguments {

@@ -38,12 +38,12 @@ class SoupRun {
       : search_(search), arguments_(arguments), output_(output) {}
 
   int run() {
-    arguments_.output.check();
+    arguments_.recipe.check(arguments_.output);
     const auto specs = arguments_.eval.specs(search_.needs_evaluator);
     checkpoints_ = arguments_.checkpoints.collect();
     recipe_ = arguments_.mix.make(arguments_.checkpoints.options.open);
     const Recipe all = recipe_of_all(recipe_, checkpoints_);
-    if (arguments_.output.dry_run) {
+    if (arguments_.recipe.dry_run) {
       print_plan(all, pointers(checkpoints_), output_);
       return 0;
     }
@@ -130,13 +130,10 @@ class SoupRun {
       ingredients_.push_back(found->get());
     }
     const OutputArguments& out = arguments_.output;
-    made_ = make_soup(recipe, ingredients_, out.out, out.write_options(),
+    made_ = make_soup(recipe, ingredients_, out.out,
+                      out.write_options(checkpoints_.front()->path()),
                       {.progress = true});
-    if (!out.recipe_out.empty()) {
-      const fs::path folder = folder_of(out.recipe_out);
-      write_text(out.recipe_out, recipe_json(recipe, folder).dump(2) + "\n",
-                 true);
-    }
+    arguments_.recipe.write(recipe);
   }
 
   // The written file is scored, not what was in memory.

@@ -11,6 +11,7 @@ struct SoupArguments {
   CheckpointArguments checkpoints;
   MixArguments mix;
   OutputArguments output;
+  RecipeArguments recipe;
   EvalArguments eval;
   SearchOptions search;  ///< filled in by the command; recipe and callbacks
                          ///< are set by run_search

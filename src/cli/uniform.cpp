@@ -9,6 +9,7 @@ class Uniform : public Task {
   explicit Uniform(CLI::App& app) {
     arguments_.checkpoints.add_to(app);
     arguments_.output.add_to(app);
+    arguments_.recipe.add_to(app);
     arguments_.mix.add_to(app);
     arguments_.eval.add_to(app, true);
   }
