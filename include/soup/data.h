@@ -62,6 +62,7 @@ struct Examples {
   std::vector<int32_t> labels;           ///< none is negative
   std::vector<std::string> paths;        ///< empty where there are none
   std::vector<std::string> class_names;  ///< empty where unknown
+  bool resized = false;                  ///< some picture was
 };
 
 /// What the model needs of the pictures.

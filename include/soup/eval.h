@@ -36,8 +36,11 @@ bool is_better(const Score& a, const Score& b, bool strict);
 struct Verdict {
   int64_t example = 0;  ///< position in the data set
   int32_t label = 0;
-  int32_t prediction = 0;  ///< argmax; ties go to the lowest class
-  float margin = 0;        ///< logit of the true class minus the best other one
+  /// The class of the largest logit, the lowest of equals; -1 when a logit is
+  /// not a number: such an example counts as wrong.
+  int32_t prediction = 0;
+  /// Logit of the true class minus the best other one; never a NaN.
+  float margin = 0;
   double term = 0;  ///< the example's part of the metric (0 or 1 for counts)
 };
 
@@ -59,11 +62,14 @@ class Evaluator {
   /// Number of examples that can be looked at one by one; 0: only whole scores
   /// (`--eval-cmd`), `order` and `watch` are then ignored.
   virtual int64_t examples() const = 0;
+  /// File of an example, empty where there is none.
+  virtual std::string path(int64_t /*example*/) const { return {}; }
   /// True when the metric is a sum of 0 and 1 over examples.
   virtual bool counts() const = 0;
   /// Score of `weights`; nullopt when `watch` stopped it.
   /// An example's verdict depends on the weights and the example alone, not on
-  /// its neighbours in a batch. Throws Error when the weights do not fit.
+  /// its neighbours in a batch, nor, on a CPU, on batch size and threads.
+  /// Throws Error when the weights do not fit.
   virtual std::optional<Score> evaluate(const Checkpoint& weights,
                                         const EvaluateOptions& = {}) = 0;
 };
@@ -84,14 +90,16 @@ struct EvaluatorOptions {
   std::string model = "auto";
   std::string metric = "top1";
   std::string device = "auto";
-  int64_t batch_size = 256;
+  int64_t batch_size = 256;  ///< examples between two calls of a watch
   /// Receives the logits of every batch (row-major [n, classes]), beside the
   /// verdicts; for --logits.
-  std::function<void(std::span<const Verdict>, std::span<const float>)> logits;
+  std::function<void(std::span<const Verdict>, std::span<const float>)> logits =
+      {};
 };
 
 /// Evaluators in process, one per data set, that share one resident model of
-/// the architecture of `like`. Examples are loaded once.
+/// the architecture of `like`. Examples are loaded once. All processors that
+/// this process may use take part; libtorch's thread count is set to theirs.
 /// Throws UsageError for unknown names, Error when data or model do not fit
 /// (labels beyond the head, other channels).
 std::vector<std::unique_ptr<Evaluator>> make_evaluators(
@@ -100,7 +108,9 @@ std::vector<std::unique_ptr<Evaluator>> make_evaluators(
 
 /// `--eval-cmd`: runs `command` with `{}` replaced by a checkpoint path (a
 /// candidate is written to `folder` first); the last line of its standard
-/// output is a number or {"value": x, "count": n}.
+/// output is a number or {"value": x, "count": n}. A checkpoint that is a file
+/// already is given as it is. Throws UsageError when `{}` is missing;
+/// evaluate() throws Error when the command fails or prints no number.
 std::unique_ptr<Evaluator> make_command_evaluator(
     const std::string& command, bool lower_is_better,
     const std::filesystem::path& folder);

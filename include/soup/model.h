@@ -24,7 +24,8 @@ struct ModelInput {
   std::string interpolation;  ///< empty: the model does not say
 };
 
-/// One architecture on one device. Not thread-safe.
+/// One architecture on one device. forward() may be called from several
+/// threads at once, load() may not.
 class Model {
  public:
   virtual ~Model() = default;
@@ -32,9 +33,14 @@ class Model {
   virtual std::string_view name() const = 0;
   virtual const ModelInput& input() const = 0;
   virtual int64_t classes() const = 0;
+  virtual const at::Device& device() const = 0;
+  /// Pictures that one processor core works on at a time. It follows from the
+  /// geometry alone: with n equal to it, the logits of a picture depend on the
+  /// picture and the weights, bit for bit, on any number of threads.
+  virtual int64_t unit() const = 0;
   /// Swaps in the weights of `checkpoint` (converted to float32 on the
-  /// device). Throws Error naming the tensor that is missing or has another
-  /// shape.
+  /// device). Throws Error naming the tensor that is missing, unknown, or has
+  /// another shape or a type that is no float.
   virtual void load(const Checkpoint& checkpoint) = 0;
   /// Logits, float32 [n, classes], of normalised pictures, float32
   /// [n, channels, height, width] on the model's device.
@@ -49,7 +55,7 @@ struct ModelKind {
   bool (*recognise)(const Checkpoint&);
   /// `sidecar`: config.json beside the checkpoint, or null.
   std::unique_ptr<Model> (*make)(const Checkpoint&,
-                                 const nlohmann::json& sidecar,
+                                 const nlohmann::ordered_json& sidecar,
                                  const at::Device&);
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <cstdint>
 
@@ -152,14 +153,18 @@ Examples load_folders(const DatasetSpec& spec, const PictureShape& shape,
 
   Progress progress("decoding " + spec.name, examples.count, Unit::kExamples);
   const int64_t bytes = preparer.bytes();
+  std::atomic<bool> resized{false};
   parallel_for(examples.count, 0, [&](int64_t i) {
     const std::string& path = examples.paths[static_cast<size_t>(i)];
     const MappedFile file(path);
     const std::span<uint8_t> out(examples.pixels.data() + i * bytes,
                                  static_cast<size_t>(bytes));
-    preparer.prepare(decode_picture(file.bytes(), path), path, out);
+    if (preparer.prepare(decode_picture(file.bytes(), path), path, out)) {
+      resized = true;
+    }
     progress.add(1);
   });
+  examples.resized = resized;
   return examples;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 
 #include "core/text.h"
 #include "core/threads.h"
@@ -122,16 +123,18 @@ Examples load_idx(const DatasetSpec& spec, const PictureShape& shape,
   examples.labels.assign(classes.begin(), classes.end());
   const int64_t from = size[1] * size[2];
   const int64_t to = preparer.bytes();
+  std::atomic<bool> resized{false};
   parallel_for(examples.count, 0, [&](int64_t i) {
     const uint8_t* first = pixels.data() + i * from;
     const Picture picture{.height = size[1],
                           .width = size[2],
                           .channels = 1,
                           .pixels = {first, first + from}};
-    preparer.prepare(
-        picture, spec.images.string(),
-        {examples.pixels.data() + i * to, static_cast<size_t>(to)});
+    const std::span<uint8_t> out(examples.pixels.data() + i * to,
+                                 static_cast<size_t>(to));
+    if (preparer.prepare(picture, spec.images.string(), out)) resized = true;
   });
+  examples.resized = resized;
   return examples;
 }
 

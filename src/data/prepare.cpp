@@ -90,26 +90,28 @@ Target Preparer::target(int64_t width, int64_t height) const {
   return t;
 }
 
-void Preparer::prepare(const Picture& picture, const std::string& where,
+bool Preparer::prepare(const Picture& picture, const std::string& where,
                        std::span<uint8_t> out) const {
   if (shape_.channels == 1 && picture.channels == 3) {
-    prepare(to_grey(picture), where, out);
-    return;
+    return prepare(to_grey(picture), where, out);
   }
-  if (resize_ == "none" &&
-      (picture.width != shape_.width || picture.height != shape_.height)) {
+  const bool same_size =
+      picture.width == shape_.width && picture.height == shape_.height;
+  if (resize_ == "none" && !same_size) {
     throw Error(where + ": is " + std::to_string(picture.height) + " x " +
                 std::to_string(picture.width) + ", but the model takes " +
                 std::to_string(shape_.height) + " x " +
                 std::to_string(shape_.width) + " and 'resize' is 'none'");
   }
   const Target goal = target(picture.width, picture.height);
-  if (picture.width == shape_.width && picture.height == shape_.height &&
-      goal.width == shape_.width && goal.height == shape_.height) {
+  const bool unchanged =
+      same_size && goal.width == shape_.width && goal.height == shape_.height;
+  if (unchanged) {
     write_planes(picture, shape_.channels, out);
-    return;
+  } else {
+    write_planes(resize(picture, goal, filter_), shape_.channels, out);
   }
-  write_planes(resize(picture, goal, filter_), shape_.channels, out);
+  return !unchanged;
 }
 
 }  // namespace soup

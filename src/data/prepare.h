@@ -19,9 +19,10 @@ class Preparer {
            const std::string& where);
 
   /// Writes uint8 [channels, height, width] of the model's shape to `out`.
-  /// Throws Error naming `where` when resize is `none` and the size differs.
+  /// Returns true when the picture was resized.
+  /// Throws Error naming `where` when it had to be and resize is `none`.
   /// Thread-safe.
-  void prepare(const Picture& picture, const std::string& where,
+  bool prepare(const Picture& picture, const std::string& where,
                std::span<uint8_t> out) const;
 
   int64_t bytes() const {

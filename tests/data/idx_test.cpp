@@ -54,6 +54,7 @@ TEST_F(Idx, ReadsPlainAndGzippedFiles) {
     EXPECT_EQ(text(examples.pixels), kPixels);
     EXPECT_EQ(examples.labels, (std::vector<int32_t>{4, 1, 2}));
     EXPECT_TRUE(examples.paths.empty());
+    EXPECT_FALSE(examples.resized);
   }
 }
 
@@ -80,6 +81,7 @@ TEST_F(Idx, IsResizedToTheModel) {
   const Examples examples = load_examples(spec_, {3, 5, 5}, {});
   EXPECT_EQ(examples.channels, 3);
   EXPECT_EQ(text(examples.pixels), std::string(3 * 3 * 25, 'x'));
+  EXPECT_TRUE(examples.resized);
 }
 
 TEST_F(Idx, SaysWhereTheFilesAreExpected) {

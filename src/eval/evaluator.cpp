@@ -1,0 +1,230 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <numeric>
+
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/table.h"
+#include "core/threads.h"
+#include "eval/judge.h"
+#include "eval/resident.h"
+#include "soup/error.h"
+#include "soup/eval.h"
+#include "soup/model.h"
+
+namespace soup {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Scores in this process, with a model that other evaluators may share.
+class InProcess : public Evaluator {
+ public:
+  InProcess(const DatasetSpec& spec, std::shared_ptr<Model> model,
+            const EvaluatorOptions& options)
+      : name_(spec.name),
+        model_(std::move(model)),
+        metric_(find_row(metrics(), options.metric, "metric")),
+        options_(options),
+        resident_(spec, model_->input(), model_->device()) {
+    const bool cpu = model_->device().is_cpu();
+    unit_ = cpu ? model_->unit() : options.batch_size;
+    // Enough units at a time to keep every thread busy, in whole batches.
+    const int64_t wanted = cpu ? unit_ * at::get_num_threads() : unit_;
+    const int64_t batch = options.batch_size;
+    block_ = (wanted + batch - 1) / batch * batch;
+    check_labels(spec);
+  }
+
+  const std::string& dataset() const override { return name_; }
+  int64_t examples() const override { return resident_.examples().count; }
+  bool counts() const override { return metric_.counts; }
+
+  std::string path(int64_t example) const override {
+    const std::vector<std::string>& paths = resident_.examples().paths;
+    return paths.empty() ? "" : paths.at(static_cast<size_t>(example));
+  }
+
+  std::optional<Score> evaluate(const Checkpoint& weights,
+                                const EvaluateOptions& options) override {
+    const Clock::time_point start = Clock::now();
+    model_->load(weights);
+    const std::vector<int64_t> order = order_of(options);
+    Progress progress(weights.path().filename().string() + " on " + name_,
+                      std::ssize(order), Unit::kExamples, options.progress);
+    Sum sum;
+    sum.terms.resize(static_cast<size_t>(examples()));
+    std::vector<float> logits;
+    for (size_t begin = 0; begin < order.size();) {
+      const auto block = std::span(order).subspan(
+          begin, std::min(static_cast<size_t>(block_), order.size() - begin));
+      compute(block, logits);
+      if (!look_at(block, logits, options, sum)) return std::nullopt;
+      begin += block.size();
+      progress.add(std::ssize(block));
+    }
+    if (sum.not_numbers > 0) {
+      log::warn(weights.path().string() + ": logits that are not numbers for " +
+                std::to_string(sum.not_numbers) + " examples of " + name_);
+    }
+    Score score = score_of(sum, std::ssize(order));
+    score.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    return score;
+  }
+
+ private:
+  struct Sum {
+    std::vector<double> terms;  ///< by example
+    int64_t correct = 0;
+    int64_t not_numbers = 0;
+  };
+
+  void check_labels(const DatasetSpec& spec) const {
+    const Examples& examples = resident_.examples();
+    const int64_t most =
+        *std::max_element(examples.labels.begin(), examples.labels.end());
+    const int64_t classes = model_->classes();
+    if (most >= classes) {
+      throw Error(spec.name + ": its labels go up to " + std::to_string(most) +
+                  ", which takes " + std::to_string(most + 1) +
+                  " classes, but the model has " + std::to_string(classes));
+    }
+    const int64_t named = std::ssize(examples.class_names);
+    if (named > 0 && named != classes) {
+      log::warn(spec.name + ": has " + std::to_string(named) +
+                " class folders, but the model has " + std::to_string(classes) +
+                " classes; the order of the folders is taken for the first");
+    }
+  }
+
+  std::vector<int64_t> order_of(const EvaluateOptions& options) const {
+    std::vector<int64_t> order(options.order.begin(), options.order.end());
+    if (order.empty()) {
+      order.resize(static_cast<size_t>(examples()));
+      std::iota(order.begin(), order.end(), 0);
+    }
+    for (int64_t i : order) {
+      if (i < 0 || i >= examples()) {
+        throw Error(name_ + ": has no example " + std::to_string(i));
+      }
+    }
+    return order;
+  }
+
+  /// Logits, row-major [which, classes], unit by unit: units of one shape give
+  /// each example the same logits whatever stands beside it.
+  void compute(std::span<const int64_t> which,
+               std::vector<float>& logits) const {
+    const int64_t classes = model_->classes();
+    const int64_t units = (std::ssize(which) + unit_ - 1) / unit_;
+    logits.resize(which.size() * static_cast<size_t>(classes));
+    std::atomic<int64_t> next{0};
+    const auto work = [&] {
+      const c10::InferenceMode guard;
+      for (int64_t u = next++; u < units; u = next++) {
+        const auto begin = static_cast<size_t>(u * unit_);
+        const auto part = which.subspan(
+            begin, std::min(static_cast<size_t>(unit_), which.size() - begin));
+        const at::Tensor out = model_->forward(resident_.batch(part, unit_))
+                                   .to(at::kCPU)
+                                   .contiguous();
+        std::memcpy(logits.data() + u * unit_ * classes, out.const_data_ptr(),
+                    part.size() * static_cast<size_t>(classes) * sizeof(float));
+      }
+    };
+    if (!model_->device().is_cpu()) return work();
+    // Operations inside a parallel region run on one thread.
+    at::parallel_for(0, at::get_num_threads(), 1,
+                     [&](int64_t, int64_t) { work(); });
+  }
+
+  /// Judges a block batch by batch; false when the watch stops.
+  bool look_at(std::span<const int64_t> block, const std::vector<float>& logits,
+               const EvaluateOptions& options, Sum& sum) const {
+    const auto classes = static_cast<size_t>(model_->classes());
+    const auto batch = static_cast<size_t>(options_.batch_size);
+    std::vector<Verdict> verdicts;
+    for (size_t begin = 0; begin < block.size(); begin += batch) {
+      const size_t end = std::min(begin + batch, block.size());
+      verdicts.clear();
+      for (size_t i = begin; i < end; ++i) {
+        const std::span row(logits.data() + i * classes, classes);
+        const int32_t label =
+            resident_.examples().labels[static_cast<size_t>(block[i])];
+        verdicts.push_back(judge(row, label, block[i], metric_));
+        add(verdicts.back(), sum);
+      }
+      if (options_.logits) {
+        options_.logits(verdicts, {logits.data() + begin * classes,
+                                   (end - begin) * classes});
+      }
+      if (options.watch && !options.watch(verdicts)) return false;
+    }
+    return true;
+  }
+
+  static void add(const Verdict& verdict, Sum& sum) {
+    sum.terms[static_cast<size_t>(verdict.example)] = verdict.term;
+    sum.correct += verdict.term > 0 ? 1 : 0;
+    sum.not_numbers += verdict.prediction < 0 ? 1 : 0;
+  }
+
+  Score score_of(const Sum& sum, int64_t count) const {
+    Score score{.dataset = name_,
+                .metric = std::string(metric_.name),
+                .count = count,
+                .correct = {},
+                .higher_is_better = metric_.higher_is_better};
+    double total = static_cast<double>(sum.correct);
+    if (metric_.counts) {
+      score.correct = sum.correct;
+    } else {
+      // In file order: the rounding must not depend on the order of looking.
+      total = std::accumulate(sum.terms.begin(), sum.terms.end(), 0.0);
+    }
+    score.value = total / static_cast<double>(count);
+    return score;
+  }
+
+  std::string name_;
+  std::shared_ptr<Model> model_;
+  const Metric& metric_;
+  EvaluatorOptions options_;
+  Resident resident_;
+  int64_t unit_ = 0;   ///< examples of one forward pass
+  int64_t block_ = 0;  ///< examples between two looks at the logits
+};
+
+// glibc gives freed memory back at once and gets it again page by page, which
+// costs a fifth of the time of a small model.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Evaluator>> make_evaluators(
+    std::span<const DatasetSpec> datasets, const Checkpoint& like,
+    const EvaluatorOptions& options) {
+  find_row(metrics(), options.metric, "metric");
+  if (options.batch_size < 1)
+    throw UsageError("the batch size must be above 0");
+  keep_freed_memory();
+  at::set_num_threads(default_threads());
+  const std::shared_ptr<Model> model =
+      make_model(options.model, like, find_device(options.device));
+  std::vector<std::unique_ptr<Evaluator>> evaluators;
+  for (const DatasetSpec& spec : datasets) {
+    evaluators.push_back(std::make_unique<InProcess>(spec, model, options));
+  }
+  return evaluators;
+}
+
+}  // namespace soup

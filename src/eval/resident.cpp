@@ -1,0 +1,59 @@
+#include "eval/resident.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "core/log.h"
+
+namespace soup {
+namespace {
+
+at::Tensor per_channel(const std::vector<double>& values,
+                       const at::Device& device) {
+  const auto options = at::TensorOptions().dtype(at::kDouble);
+  return at::from_blob(const_cast<double*>(values.data()),
+                       {std::ssize(values), 1, 1}, options)
+      .to(device, at::kFloat, false, true);
+}
+
+}  // namespace
+
+Resident::Resident(const DatasetSpec& spec, const ModelInput& input,
+                   const at::Device& device) {
+  const c10::InferenceMode guard;
+  const Preparation prepared = resolve_preprocess(spec, input);
+  examples_ = load_examples(spec,
+                            {.channels = input.channels,
+                             .height = input.height,
+                             .width = input.width},
+                            prepared.all);
+  const std::string notice =
+      default_notice(prepared, spec, input, examples_.resized);
+  if (!notice.empty()) log::info(notice);
+
+  pixels_ = at::from_blob(
+      examples_.pixels.data(),
+      {examples_.count, input.channels, input.height, input.width}, at::kByte);
+  if (!device.is_cpu()) {
+    pixels_ = pixels_.to(device);
+    examples_.pixels = {};
+  }
+  mean_ = per_channel(prepared.all.mean, device);
+  std_ = per_channel(prepared.all.std, device);
+}
+
+at::Tensor Resident::batch(std::span<const int64_t> which, int64_t size) const {
+  at::Tensor index = at::empty({size}, at::kLong);
+  auto* const values = index.mutable_data_ptr<int64_t>();
+  std::copy(which.begin(), which.end(), values);
+  std::fill(values + which.size(), values + size, which.back());
+  // torchvision's ToTensor and Normalize, in their order of rounding.
+  return pixels_.index_select(0, index.to(pixels_.device()))
+      .to(at::kFloat)
+      .div_(255)
+      .sub_(mean_)
+      .div_(std_);
+}
+
+}  // namespace soup

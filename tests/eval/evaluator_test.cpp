@@ -1,0 +1,309 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <numeric>
+#include <random>
+
+#include "core/log.h"
+#include "soup/error.h"
+#include "soup/eval.h"
+#include "soup/model.h"
+#include "support/expect_error.h"
+#include "support/random_vit.h"
+#include "support/temp_folder.h"
+
+namespace soup {
+namespace {
+
+using testing::expect_error;
+using testing::random_vit;
+
+constexpr int64_t kCount = 300;
+constexpr int64_t kClasses = 5;
+
+void write_idx(const std::filesystem::path& path,
+               const std::vector<uint32_t>& shape,
+               const std::vector<uint8_t>& values) {
+  std::string out = {'\0', '\0', '\x08', static_cast<char>(shape.size())};
+  for (uint32_t size : shape) {
+    for (int shift : {24, 16, 8, 0}) {
+      out.push_back(static_cast<char>(size >> shift & 0xff));
+    }
+  }
+  out.append(values.begin(), values.end());
+  std::ofstream(path, std::ios::binary) << out;
+}
+
+class InProcess : public ::testing::Test {
+ protected:
+  InProcess() {
+    log::set_level(log::Level::kQuiet);
+    std::mt19937 generator(3);
+    for (size_t i = 0; i < kCount * 64; ++i) {
+      pixels_.push_back(static_cast<uint8_t>(generator() >> 24));
+    }
+    for (size_t i = 0; i < kCount; ++i) {
+      labels_.push_back(static_cast<uint8_t>(generator() % kClasses));
+    }
+    write_idx(folder_ / "images", {kCount, 8, 8}, pixels_);
+    write_idx(folder_ / "labels", {kCount}, labels_);
+    spec_.name = "random";
+    spec_.loader = "idx";
+    spec_.images = folder_ / "images";
+    spec_.labels_file = folder_ / "labels";
+    spec_.preprocess.mean = {0.4};
+    spec_.preprocess.std = {0.3};
+  }
+  ~InProcess() override { log::set_level(log::Level::kNormal); }
+
+  std::unique_ptr<Evaluator> make(EvaluatorOptions options = {}) {
+    options.device = options.device == "auto" ? "cpu" : options.device;
+    return std::move(
+        make_evaluators(std::span(&spec_, 1), *random_vit(), options).front());
+  }
+
+  // What the model says, computed apart, all pictures at once.
+  at::Tensor logits_by_hand(const Checkpoint& weights) {
+    const auto model = make_model("vit", weights, at::kCPU);
+    model->load(weights);
+    const at::Tensor pixels =
+        at::from_blob(pixels_.data(), {kCount, 1, 8, 8}, at::kByte);
+    return model->forward((pixels.to(at::kFloat) / 255 - 0.4) / 0.3);
+  }
+
+  int64_t correct_by_hand(const Checkpoint& weights) {
+    const at::Tensor labels =
+        at::from_blob(labels_.data(), {kCount}, at::kByte).to(at::kLong);
+    return logits_by_hand(weights).argmax(1).eq(labels).sum().item<int64_t>();
+  }
+
+  /// Logits by example of one evaluation in the order given.
+  std::vector<float> logits(EvaluatorOptions options,
+                            const std::vector<int64_t>& order = {},
+                            int threads = 0) {
+    std::vector<float> out(kCount * kClasses);
+    options.logits = [&](std::span<const Verdict> verdicts,
+                         std::span<const float> values) {
+      ASSERT_EQ(values.size(), verdicts.size() * kClasses);
+      for (size_t i = 0; i < verdicts.size(); ++i) {
+        std::copy_n(values.data() + i * kClasses, kClasses,
+                    out.data() + verdicts[i].example * kClasses);
+      }
+    };
+    const auto evaluator = make(options);
+    const int before = at::get_num_threads();
+    if (threads > 0) at::set_num_threads(threads);
+    evaluator->evaluate(*random_vit(), {.order = order});
+    at::set_num_threads(before);
+    return out;
+  }
+
+  testing::TempFolder folder_;
+  std::vector<uint8_t> pixels_;
+  std::vector<uint8_t> labels_;
+  DatasetSpec spec_;
+};
+
+std::vector<int64_t> shuffled(uint32_t seed) {
+  std::vector<int64_t> order(kCount);
+  std::iota(order.begin(), order.end(), 0);
+  std::shuffle(order.begin(), order.end(), std::mt19937(seed));
+  return order;
+}
+
+TEST_F(InProcess, CountsWhatTheModelGetsRight) {
+  const auto evaluator = make();
+  EXPECT_EQ(evaluator->dataset(), "random");
+  EXPECT_EQ(evaluator->examples(), kCount);
+  EXPECT_TRUE(evaluator->counts());
+  for (uint32_t seed : {1U, 2U, 3U}) {
+    const auto weights = random_vit({}, seed);
+    const Score score = evaluator->evaluate(*weights).value();
+    EXPECT_EQ(score.correct, correct_by_hand(*weights));
+    EXPECT_EQ(score.count, kCount);
+    EXPECT_EQ(score.value, static_cast<double>(*score.correct) / kCount);
+    EXPECT_EQ(score.metric, "top1");
+    EXPECT_GT(score.seconds, 0);
+  }
+}
+
+TEST_F(InProcess, LogitsAreTheModels) {
+  const std::vector<float> found = logits({});
+  const at::Tensor expected = logits_by_hand(*random_vit());
+  const at::Tensor same = at::from_blob(const_cast<float*>(found.data()),
+                                        {kCount, kClasses}, at::kFloat);
+  EXPECT_LT((same - expected).abs().max().item<double>(), 1e-4);
+}
+
+TEST_F(InProcess, LogitsDoNotDependOnTheOrder) {
+  const std::vector<float> in_order = logits({});
+  for (uint32_t seed : {1U, 2U}) {
+    EXPECT_EQ(logits({}, shuffled(seed)), in_order);
+  }
+}
+
+TEST_F(InProcess, LogitsDoNotDependOnBatchSizeAndThreads) {
+  const std::vector<float> expected = logits({});
+  for (const int64_t batch : {1, 7, 64, 1000}) {
+    EvaluatorOptions options;
+    options.batch_size = batch;
+    for (const int threads : {1, 2, 3}) {
+      EXPECT_EQ(logits(options, shuffled(9), threads), expected)
+          << batch << " " << threads;
+    }
+  }
+}
+
+TEST_F(InProcess, LogitsDoNotDependOnTheNeighbours) {
+  const std::vector<float> expected = logits({});
+  const std::vector<float> few = logits({}, {17, 3, 299});
+  for (const size_t example : {17U, 3U, 299U}) {
+    for (size_t c = 0; c < kClasses; ++c) {
+      EXPECT_EQ(few[example * kClasses + c], expected[example * kClasses + c]);
+    }
+  }
+}
+
+TEST_F(InProcess, NllDoesNotDependOnTheOrder) {
+  EvaluatorOptions options;
+  options.metric = "nll";
+  const auto evaluator = make(options);
+  EXPECT_FALSE(evaluator->counts());
+  const auto weights = random_vit();
+  const Score expected = evaluator->evaluate(*weights).value();
+  EXPECT_FALSE(expected.correct);
+  EXPECT_FALSE(expected.higher_is_better);
+  const std::vector<int64_t> order = shuffled(4);
+  EXPECT_EQ(evaluator->evaluate(*weights, {.order = order})->value,
+            expected.value);
+  const at::Tensor labels =
+      at::from_blob(labels_.data(), {kCount}, at::kByte).to(at::kLong);
+  const double by_hand =
+      at::cross_entropy_loss(logits_by_hand(*weights), labels).item<double>();
+  EXPECT_NEAR(expected.value, by_hand, 1e-5 * by_hand);
+}
+
+TEST_F(InProcess, WatchSeesEveryBatchInOrder) {
+  EvaluatorOptions options;
+  options.batch_size = 64;
+  const std::vector<int64_t> order = shuffled(5);
+  std::vector<int64_t> seen;
+  std::vector<size_t> sizes;
+  const auto watch = [&](std::span<const Verdict> batch) {
+    sizes.push_back(batch.size());
+    for (const Verdict& v : batch) {
+      seen.push_back(v.example);
+      EXPECT_EQ(v.label, labels_[static_cast<size_t>(v.example)]);
+      EXPECT_EQ(v.term, v.prediction == v.label ? 1 : 0);
+      EXPECT_EQ(v.margin > 0, v.term > 0);
+    }
+    return true;
+  };
+  make(options)->evaluate(*random_vit(), {.order = order, .watch = watch});
+  EXPECT_EQ(seen, order);
+  EXPECT_EQ(sizes, (std::vector<size_t>{64, 64, 64, 64, 44}));
+}
+
+TEST_F(InProcess, WatchStops) {
+  EvaluatorOptions options;
+  options.batch_size = 64;
+  int calls = 0;
+  const auto watch = [&](std::span<const Verdict>) { return ++calls < 2; };
+  EXPECT_FALSE(make(options)->evaluate(*random_vit(), {.watch = watch}));
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(InProcess, EvaluatorsShareOneModel) {
+  DatasetSpec half = spec_;
+  half.name = "half";
+  half.range = {0, 100};
+  const std::vector<DatasetSpec> specs = {spec_, half};
+  const auto a = random_vit({}, 1);
+  const auto b = random_vit({}, 2);
+  const auto evaluators = make_evaluators(specs, *a, {.device = "cpu"});
+  ASSERT_EQ(evaluators.size(), 2U);
+  const Score first = evaluators[0]->evaluate(*a).value();
+  EXPECT_EQ(evaluators[1]->evaluate(*b)->count, 100);
+  EXPECT_EQ(evaluators[0]->evaluate(*a)->correct, first.correct);
+}
+
+TEST_F(InProcess, LabelsBeyondTheHeadAreAnError) {
+  labels_[7] = 9;
+  write_idx(folder_ / "labels", {kCount}, labels_);
+  expect_error<Error>([&] { make(); },
+                      "random: its labels go up to 9, which takes 10 classes, "
+                      "but the model has 5");
+}
+
+TEST_F(InProcess, OtherWeightsAreAnError) {
+  const auto evaluator = make();
+  const auto wide = random_vit({.classes = 7}, 1, "wide.safetensors");
+  expect_error<Error>([&] { evaluator->evaluate(*wide); },
+                      "wide.safetensors: 'head.weight' is [7, 64], but the "
+                      "model has [5, 64]");
+  // And does not harm what comes after.
+  EXPECT_TRUE(evaluator->evaluate(*random_vit()));
+}
+
+TEST_F(InProcess, WeightsThatAreNoNumbersScoreZero) {
+  auto broken = random_vit();
+  const size_t index = broken->find("norm.weight").value();
+  const std::span<std::byte> bytes = broken->mutable_bytes(index);
+  std::fill(bytes.begin(), bytes.end(), std::byte{0xff});
+  const Score score = make()->evaluate(*broken).value();
+  EXPECT_EQ(score.correct, 0);
+}
+
+TEST_F(InProcess, ExamplesThatAreNotThereAreAnError) {
+  const std::vector<int64_t> order = {0, kCount};
+  expect_error<Error>(
+      [&] { make()->evaluate(*random_vit(), {.order = order}); },
+      "random: has no example 300");
+}
+
+TEST_F(InProcess, UnknownNamesAreUsageErrors) {
+  EvaluatorOptions options;
+  options.metric = "top2";
+  expect_error<UsageError>([&] { make(options); }, "did you mean 'top1'");
+  options = {.model = "vitt"};
+  expect_error<UsageError>([&] { make(options); }, "unknown model 'vitt'");
+  options = {.device = "tpu"};
+  expect_error<UsageError>([&] { make(options); }, "unknown device 'tpu'");
+}
+
+TEST_F(InProcess, Top5IsAtLeastTop1) {
+  EvaluatorOptions options;
+  options.metric = "top5";
+  EXPECT_EQ(make(options)->evaluate(*random_vit())->correct, kCount);
+}
+
+TEST_F(InProcess, GpuCountsAsTheCpu) {
+  if (!torch_info().cuda) GTEST_SKIP() << "no GPU";
+  const std::vector<float> cpu = logits({});
+  const std::vector<float> gpu = logits({.device = "cuda"});
+  for (size_t i = 0; i < cpu.size(); ++i) EXPECT_NEAR(cpu[i], gpu[i], 1e-3);
+  EXPECT_EQ(logits({.device = "cuda"}, shuffled(1)), gpu);
+}
+
+TEST(Paths, AreThoseOfThePictures) {
+  const testing::TempFolder folder;
+  const std::filesystem::path picture =
+      std::filesystem::path(SOUP_TEST_DATA) / "pictures" / "rgb.png";
+  for (const char* name : {"cat", "dog"}) {
+    std::filesystem::create_directory(folder / name);
+    std::filesystem::copy_file(picture, folder / name / "1.png");
+  }
+  const DatasetSpec spec = find_dataset(folder.path().string(), {});
+  log::set_level(log::Level::kQuiet);
+  const auto evaluators =
+      make_evaluators(std::span(&spec, 1), *random_vit(), {.device = "cpu"});
+  log::set_level(log::Level::kNormal);
+  EXPECT_EQ(evaluators.front()->path(1), (folder / "dog/1.png").string());
+}
+
+}  // namespace
+}  // namespace soup

@@ -1,0 +1,47 @@
+#include "eval/run_command.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+namespace soup {
+namespace {
+
+TEST(RunCommand, GivesTheLastLine) {
+  EXPECT_EQ(run_command("echo a; echo '  b c  '; echo; echo ' '").last_line,
+            "b c");
+  EXPECT_EQ(run_command("printf 0.5").last_line, "0.5");
+  EXPECT_EQ(run_command("true").last_line, "");
+}
+
+TEST(RunCommand, LongOutputDoesNotBlockIt) {
+  const CommandResult result = run_command(
+      "i=0; while [ $i -lt 20000 ]; do echo line $i of many; "
+      "i=$((i+1)); done; echo 7");
+  EXPECT_EQ(result.last_line, "7");
+  EXPECT_EQ(result.status, 0);
+}
+
+TEST(RunCommand, TellsHowItEnded) {
+  EXPECT_EQ(WEXITSTATUS(run_command("exit 3").status), 3);
+  EXPECT_EQ(WEXITSTATUS(run_command("/no/such/program 2>/dev/null").status),
+            127);
+  const CommandResult killed = run_command("kill -9 $$");
+  ASSERT_TRUE(WIFSIGNALED(killed.status));
+  EXPECT_EQ(WTERMSIG(killed.status), 9);
+}
+
+TEST(RunCommand, HasNoInput) { EXPECT_EQ(run_command("wc -c").last_line, "0"); }
+
+TEST(ShellQuote, MakesOneWord) {
+  for (const std::string text : {"plain", "two words", "it's", "$HOME", "a\nb",
+                                 "*", "", "'; exit 9; '"}) {
+    EXPECT_EQ(run_command("printf %s " + shell_quote(text) +
+                          " | od -An -tx1 | tr -d ' \\n'")
+                  .last_line.size(),
+              2 * text.size());
+  }
+  EXPECT_EQ(shell_quote("it's"), "'it'\\''s'");
+}
+
+}  // namespace
+}  // namespace soup

@@ -1,0 +1,152 @@
+#include "model/vit.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "soup/error.h"
+#include "soup/model.h"
+#include "support/expect_error.h"
+#include "support/random_vit.h"
+
+namespace soup {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::expect_error;
+using testing::random_vit;
+using testing::with_tensor;
+
+fs::path models_folder() { return fs::path(SOUP_TEST_DATA) / "models"; }
+
+std::vector<fs::path> variants() {
+  std::vector<fs::path> out;
+  for (const auto& entry : fs::directory_iterator(models_folder())) {
+    out.push_back(entry.path());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+at::Tensor read(const Checkpoint& checkpoint, const std::string& name) {
+  const size_t index = checkpoint.find(name).value();
+  return to_tensor(checkpoint.tensors()[index], checkpoint.read(index));
+}
+
+// Largest difference, in units of the largest value.
+double relative_error(const at::Tensor& a, const at::Tensor& b) {
+  return ((a - b).abs().max() / b.abs().max()).item<double>();
+}
+
+void expect_timms_logits(const fs::path& folder, const at::Device& device) {
+  SCOPED_TRACE(folder.filename().string());
+  const auto weights = open_checkpoint(folder / "model.safetensors");
+  const auto expected = open_checkpoint(folder / "expected.safetensors");
+  const auto model = make_model("auto", *weights, device);
+  EXPECT_EQ(model->name(), "vit");
+  const at::Tensor pictures = read(*expected, "pictures");
+  EXPECT_EQ(model->input().channels, pictures.size(1));
+  EXPECT_EQ(model->input().height, pictures.size(2));
+  EXPECT_EQ(model->input().width, pictures.size(3));
+  model->load(*weights);
+  const at::Tensor logits = model->forward(pictures.to(device)).cpu();
+  const at::Tensor timms = read(*expected, "logits");
+  ASSERT_EQ(logits.sizes(), timms.sizes());
+  EXPECT_EQ(model->classes(), timms.size(1));
+  EXPECT_LT(relative_error(logits, timms), 1e-4);
+}
+
+TEST(Vit, LogitsAreTimms) {
+  ASSERT_EQ(variants().size(), 7U);
+  for (const fs::path& folder : variants()) {
+    expect_timms_logits(folder, at::kCPU);
+  }
+}
+
+TEST(Vit, LogitsAreTimmsOnAGpu) {
+  if (!torch_info().cuda) GTEST_SKIP() << "no GPU";
+  for (const fs::path& folder : variants()) {
+    expect_timms_logits(folder, find_device("cuda"));
+  }
+}
+
+TEST(Vit, LoadSwapsTheWeights) {
+  const auto a = random_vit({}, 1);
+  const auto b = random_vit({}, 2);
+  const auto model = make_model("vit", *a, at::kCPU);
+  const at::Tensor pictures = at::randn({3, 1, 8, 8});
+  model->load(*a);
+  const at::Tensor first = model->forward(pictures);
+  model->load(*b);
+  EXPECT_GT(relative_error(model->forward(pictures), first), 0.1);
+  model->load(*a);
+  EXPECT_TRUE(at::equal(model->forward(pictures), first));
+}
+
+// As within a parallel region.
+class OneThread {
+ public:
+  OneThread() { at::set_num_threads(1); }
+  ~OneThread() { at::set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_ = at::get_num_threads();
+};
+
+TEST(Vit, LogitsDoNotDependOnThePlaceInAUnit) {
+  const OneThread one_thread;
+  for (const testing::VitShape& shape :
+       {testing::VitShape{},
+        {.width = 128, .depth = 3, .hidden = 96},
+        {.size = 28, .patch = 7, .width = 64, .hidden = 36, .classes = 3},
+        {.size = 112, .patch = 8, .width = 64, .depth = 1, .hidden = 31}}) {
+    const auto weights = random_vit(shape);
+    const auto model = make_model("vit", *weights, at::kCPU);
+    model->load(*weights);
+    const int64_t n = model->unit();
+    const at::Tensor pictures = at::randn({n, 1, shape.size, shape.size});
+    const at::Tensor logits = model->forward(pictures);
+    for (int64_t shift = 1; shift < n; ++shift) {
+      const at::Tensor turned = model->forward(at::roll(pictures, shift, 0));
+      ASSERT_TRUE(at::equal(at::roll(turned, -shift, 0), logits));
+    }
+    // With other neighbours.
+    const at::Tensor others = at::randn_like(pictures);
+    others[0].copy_(pictures[n - 1]);
+    ASSERT_TRUE(at::equal(model->forward(others)[0], logits[n - 1]));
+  }
+}
+
+TEST(Vit, UnitFollowsFromTheGeometry) {
+  const auto unit = [](const testing::VitShape& shape) {
+    return make_model("vit", *random_vit(shape), at::kCPU)->unit();
+  };
+  EXPECT_EQ(unit({.size = 8, .patch = 4}), 64);
+  EXPECT_EQ(unit({.size = 28, .patch = 7}), 32);
+  EXPECT_EQ(unit({.size = 112, .patch = 8, .depth = 1}), 4);
+  EXPECT_EQ(unit({.size = 112, .patch = 8, .depth = 1, .hidden = 31}), 32);
+  EXPECT_EQ(unit({.size = 132, .patch = 4, .depth = 1}), 1);
+}
+
+TEST(Vit, ExtraTensorsAreNotIgnored) {
+  const auto odd =
+      with_tensor(*random_vit(), "blocks.0.attn.q_norm.weight", {64});
+  expect_error<Error>([&] { make_model("auto", *odd, at::kCPU); },
+                      "'blocks.0.attn.q_norm.weight' has no place");
+}
+
+TEST(Models, UnknownNamesAndNetworks) {
+  const auto vit = random_vit();
+  expect_error<UsageError>([&] { make_model("vti", *vit, at::kCPU); },
+                           "unknown model 'vti'; there is: vit");
+  const MemoryCheckpoint other("x.pt", {{.name = "fc.weight", .shape = {2}}});
+  expect_error<Error>([&] { make_model("auto", other, at::kCPU); },
+                      "x.pt: its tensors are those of no model");
+}
+
+}  // namespace
+}  // namespace soup
