@@ -82,7 +82,13 @@ int64_t save_checkpoint(const Checkpoint& checkpoint, const fs::path& out,
     const auto index = static_cast<size_t>(i);
     if (tensors[index].tied_to >= 0) return;
     const TensorData data = checkpoint.read(index);
-    writer->write(index, 0, data.bytes());
+    // Pieces that stay in the cache between checksum and copy.
+    constexpr size_t kPiece = 1 << 20;
+    for (size_t at = 0; at < data.bytes().size(); at += kPiece) {
+      const size_t size = std::min(kPiece, data.bytes().size() - at);
+      writer->write(index, static_cast<int64_t>(at),
+                    data.bytes().subspan(at, size));
+    }
   });
   return writer->commit(metadata);
 }
