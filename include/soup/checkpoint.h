@@ -43,7 +43,9 @@ struct TensorInfo {
 /// or an owned copy (strided tensors).
 class TensorData {
  public:
-  explicit TensorData(std::span<const std::byte> view) : view_(view) {}
+  /// `mapped`: the view is of a mapped file, see mapped().
+  explicit TensorData(std::span<const std::byte> view, bool mapped = false)
+      : view_(view), mapped_(mapped) {}
   explicit TensorData(std::vector<std::byte> owned)
       : owned_(std::move(owned)), view_(owned_) {}
   TensorData(TensorData&&) = default;
@@ -52,10 +54,14 @@ class TensorData {
   TensorData& operator=(const TensorData&) = delete;
 
   std::span<const std::byte> bytes() const { return view_; }
+  /// True when the pages of bytes() can be let go (MADV_DONTNEED): the file
+  /// gives them back when they are read again.
+  bool mapped() const { return mapped_; }
 
  private:
   std::vector<std::byte> owned_;
   std::span<const std::byte> view_;
+  bool mapped_ = false;
 };
 
 /// A state dict: the header is in memory, values are read on demand.
@@ -163,6 +169,10 @@ struct CollectOptions {
 /// (factors of adapters, quantised ones).
 std::vector<CheckpointPtr> collect_checkpoints(
     std::span<const std::filesystem::path> paths, const CollectOptions& = {});
+
+/// Throws Error for weights whose average means nothing: factors of adapters,
+/// quantised weights. For who opens files without collect_checkpoints.
+void check_averageable(const Checkpoint&);
 
 /// Output in the making: tensors whose place is known before their values.
 /// Nothing is visible under the final name until commit(); a writer that is

@@ -4,6 +4,7 @@
 #include "checkpoint/formats.h"
 #include "checkpoint/safetensors_header.h"
 #include "core/file.h"
+#include "soup/error.h"
 
 namespace soup {
 namespace {
@@ -22,8 +23,9 @@ class SafetensorsFile : public Checkpoint {
   TensorData read(size_t index) const override {
     file_.check_unchanged();
     return TensorData(file_.bytes().subspan(
-        static_cast<size_t>(header_.offsets.at(index)),
-        static_cast<size_t>(header_.tensors[index].bytes())));
+                          static_cast<size_t>(header_.offsets.at(index)),
+                          static_cast<size_t>(header_.tensors[index].bytes())),
+                      /*mapped=*/true);
   }
   const std::map<std::string, std::string>& metadata() const override {
     return header_.metadata;
@@ -44,10 +46,16 @@ bool is_safetensors(std::span<const std::byte> file) {
   const auto at = [&](size_t i) { return std::to_integer<char>(file[i]); };
   // A header that is longer than its file still counts: it is incomplete.
   return length >= 2 && length <= kMaxHeader && at(8) == '{' &&
-         (at(9) == '"' || at(9) == '}' || at(9) == ' ' || at(9) == '\n');
+         (at(9) == '"' || at(9) == '}' || at(9) == ' ' || at(9) == '\n' ||
+          at(9) == '\t' || at(9) == '\r');
 }
 
-CheckpointPtr open_safetensors(MappedFile file, const OpenOptions&) {
+CheckpointPtr open_safetensors(MappedFile file, const OpenOptions& options) {
+  if (!options.key.empty() || options.ema) {
+    throw Error(file.path().string() +
+                ": a safetensors file holds one state dict; --key and --ema "
+                "choose among those of a torch file");
+  }
   return std::make_unique<SafetensorsFile>(std::move(file));
 }
 

@@ -77,7 +77,7 @@ class TorchFile : public Checkpoint {
     const TorchPlace& place = contents_.places.at(index);
     const std::span<const std::byte> bytes = file_.bytes().subspan(
         static_cast<size_t>(place.begin), static_cast<size_t>(place.span));
-    if (place.strides.empty()) return TensorData(bytes);
+    if (place.strides.empty()) return TensorData(bytes, /*mapped=*/true);
     const TensorInfo& info = contents_.tensors[index];
     std::vector<std::byte> values(static_cast<size_t>(info.bytes()));
     gather(bytes, info.shape, place.strides,

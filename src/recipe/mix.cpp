@@ -1,7 +1,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <limits>
+#include <cerrno>
 #include <optional>
 
 #include "core/progress.h"
@@ -11,6 +11,7 @@
 #include "recipe/open_sources.h"
 #include "recipe/piece.h"
 #include "recipe/portions.h"
+#include "soup/error.h"
 #include "soup/recipe.h"
 
 namespace soup {
@@ -18,14 +19,32 @@ namespace {
 
 using Ingredients = std::span<const Checkpoint* const>;
 
-// Maps the pages of a range in one call instead of a fault each. A hint: what
-// comes of it does not matter.
-void populate(std::span<const std::byte> bytes) {
-  constexpr uintptr_t kPage = 4096;
+constexpr uintptr_t kPage = 4096;
+constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ of Linux 5.14
+
+// Maps the pages of a range in one call instead of a fault each. Throws Error
+// where reading them would be a SIGBUS; other failures do not matter.
+void populate(std::span<const std::byte> bytes, const Checkpoint& from) {
   const auto begin = reinterpret_cast<uintptr_t>(bytes.data()) & ~(kPage - 1);
   const auto end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size());
-  constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ of Linux 5.14
-  madvise(reinterpret_cast<void*>(begin), end - begin, kPopulateRead);
+  const int failed =
+      madvise(reinterpret_cast<void*>(begin), end - begin, kPopulateRead);
+  if (failed != 0 && (errno == EFAULT || errno == EHWPOISON)) {
+    throw Error(from.path().string() +
+                ": cannot be read to its end; it became shorter, or its disk "
+                "fails");
+  }
+}
+
+// Lets go of pages that are not needed again, so that what the process holds
+// does not grow with the files.
+void release(std::span<const std::byte> bytes) {
+  const auto begin =
+      (reinterpret_cast<uintptr_t>(bytes.data()) + kPage - 1) & ~(kPage - 1);
+  const auto end =
+      reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) & ~(kPage - 1);
+  if (begin >= end) return;
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 class Mixer {
@@ -66,7 +85,8 @@ class Mixer {
     std::optional<BlockHasher> hasher;
     if (hashes_) hasher.emplace(*hashes_, tensor, tile);
     for (size_t k = 0; k < values.size(); ++k) {
-      populate(run(k, tile.begin, tile.end));
+      populate(run(k, tile.begin, tile.end),
+               *ingredients_[tensor.sources[k].ingredient]);
     }
     Findings found(values.size());
     const auto step = static_cast<int64_t>(piece_items(tensor));
@@ -89,6 +109,9 @@ class Mixer {
       sink_.write(tile.tensor, begin * static_cast<int64_t>(out_item),
                   piece.out);
       report(tensor, count);
+    }
+    for (size_t k = 0; k < values.size(); ++k) {
+      if (values[k].mapped()) release(run(k, tile.begin, tile.end));
     }
     findings_.add(tile.tensor, found);
     sources_.done(tile.tensor);

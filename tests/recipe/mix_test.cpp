@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +11,7 @@
 #include "recipe/values.h"
 #include "soup/error.h"
 #include "support/expect_error.h"
+#include "support/temp_folder.h"
 
 namespace soup {
 namespace {
@@ -338,6 +340,48 @@ TEST(Mix, LooksAgainWhetherFilesChanged) {
   testing::MapSink sink(plan);
   expect_error<Error>([&] { mix(plan, ingredients, sink); },
                       "x.pt: changed while it was being read");
+}
+
+// A checkpoint of one large tensor whose file is cut off as soon as its values
+// have been handed out.
+class CutCheckpoint : public Checkpoint {
+ public:
+  explicit CutCheckpoint(const std::filesystem::path& path) : file_(path) {
+    const auto n = static_cast<int64_t>(file_.bytes().size() / 4);
+    tensors_.push_back({.name = "w", .dtype = DType::kF32, .shape = {n}});
+  }
+  const std::filesystem::path& path() const override { return file_.path(); }
+  std::string_view format() const override { return "cut"; }
+  std::span<const TensorInfo> tensors() const override { return tensors_; }
+  TensorData read(size_t) const override {
+    std::filesystem::resize_file(file_.path(), 4096);
+    return TensorData(file_.bytes(), /*mapped=*/true);
+  }
+  const std::map<std::string, std::string>& metadata() const override {
+    return metadata_;
+  }
+
+ private:
+  MappedFile file_;
+  std::vector<TensorInfo> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+TEST(Mix, AFileCutOffUnderItsHandsIsAnError) {
+  alignas(4096) std::array<char, 4096> page{};
+  if (madvise(page.data(), page.size(), 22) != 0) {  // MADV_POPULATE_READ
+    GTEST_SKIP() << "Linux older than 5.14";
+  }
+  const testing::TempFolder folder;
+  write_text(folder / "x.bin", std::string(9 << 20, '\0'), false);
+  const CutCheckpoint cut(folder / "x.bin");
+  const std::vector<const Checkpoint*> ingredients = {&cut};
+  Recipe recipe;
+  recipe.ingredients = {{.path = cut.path(), .weight = 1, .hash = ""}};
+  const Plan plan = make_plan(recipe, ingredients);
+  testing::MapSink sink(plan);
+  expect_error<Error>([&] { mix(plan, ingredients, sink); },
+                      "x.bin: cannot be read to its end");
 }
 
 }  // namespace
