@@ -49,7 +49,7 @@ std::vector<PickleValue> PickleWalk::pairs(PickleValue dict) {
     append(out, pickle_.items(dict));
   }
   // Every look costs, or shared nodes would make a short pickle a long walk.
-  budget_.charge(1 + out.size());
+  budget_.step(1 + out.size());
   return out;
 }
 

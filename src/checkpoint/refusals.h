@@ -27,8 +27,4 @@ void check_folder(const std::filesystem::path& folder);
 /// True for a folder that check_folder refuses.
 bool is_refused_folder(const std::filesystem::path& folder);
 
-/// Throws Error for weights whose average is not the average of the models:
-/// factors of adapters, quantised weights.
-void check_averageable(const Checkpoint&);
-
 }  // namespace soup

@@ -89,7 +89,7 @@ void Reader::check_skipped(const std::string& name, PickleValue value) {
   if (value.kind == PickleKind::kDict || value.kind == PickleKind::kObject) {
     return;
   }
-  walk_.budget().charge(items.size());
+  walk_.budget().step(items.size());
   for (PickleValue item : items) {
     if (is_tensor(walk_.pickle(), item)) {
       throw Error(walk_.where() + ": " + quote(name) +

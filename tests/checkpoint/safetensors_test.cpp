@@ -64,6 +64,15 @@ TEST(Safetensors, ReadsTheAliasOfATiedTensor) {
   EXPECT_EQ(values_of(*file, alias.name), fixture_values(alias));
 }
 
+TEST(Safetensors, RefusesToChooseWhereThereIsNoChoice) {
+  for (const OpenOptions& options :
+       {OpenOptions{.key = "model"}, OpenOptions{.ema = true}}) {
+    expect_error<Error>(
+        [&] { open_checkpoint(fixture("tied.safetensors"), options); },
+        "holds one state dict");
+  }
+}
+
 TEST(Safetensors, NoticesThatTheFileChanged) {
   const TempFolder folder;
   put(folder / "x", testing::safetensors(R"({"a":{"dtype":"U8","shape":[9000],)"
