@@ -4,6 +4,7 @@
 #include "checkpoint/formats.h"
 #include "checkpoint/safetensors_header.h"
 #include "core/file.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -13,7 +14,8 @@ class SafetensorsFile : public Checkpoint {
  public:
   explicit SafetensorsFile(MappedFile file)
       : file_(std::move(file)),
-        header_(parse_safetensors(file_.bytes(), file_.path().string())) {}
+        header_(parse_safetensors(file_.bytes(),
+                                  printable(file_.path().string()))) {}
 
   const std::filesystem::path& path() const override { return file_.path(); }
   std::string_view format() const override { return "safetensors"; }
@@ -52,7 +54,7 @@ bool is_safetensors(std::span<const std::byte> file) {
 
 CheckpointPtr open_safetensors(MappedFile file, const OpenOptions& options) {
   if (!options.key.empty() || options.ema) {
-    throw Error(file.path().string() +
+    throw Error(printable(file.path().string()) +
                 ": a safetensors file holds one state dict; --key and --ema "
                 "choose among those of a torch file");
   }

@@ -12,6 +12,7 @@
 #include "checkpoint/safetensors_sax.h"
 #include "checkpoint/torch_zip.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -177,7 +178,7 @@ TorchContents parse_torch_zip(std::span<const std::byte> file,
 
 CheckpointPtr open_torch_zip(MappedFile file, const OpenOptions& options) {
   TorchContents contents =
-      parse_torch_zip(file.bytes(), options, file.path().string());
+      parse_torch_zip(file.bytes(), options, printable(file.path().string()));
   if (!contents.has_storages) return nullptr;
   add_sidecar(file.path(), contents);
   return std::make_unique<TorchFile>(std::move(file), "torch",
@@ -185,8 +186,8 @@ CheckpointPtr open_torch_zip(MappedFile file, const OpenOptions& options) {
 }
 
 CheckpointPtr open_torch_legacy(MappedFile file, const OpenOptions& options) {
-  TorchContents contents =
-      parse_torch_legacy(file.bytes(), options, file.path().string());
+  TorchContents contents = parse_torch_legacy(file.bytes(), options,
+                                              printable(file.path().string()));
   if (!contents.has_storages) return nullptr;
   return std::make_unique<TorchFile>(std::move(file), "torch-legacy",
                                      std::move(contents));

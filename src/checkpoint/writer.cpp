@@ -12,7 +12,7 @@ namespace soup {
 
 Coverage::Coverage(const std::filesystem::path& out,
                    std::span<const TensorInfo> tensors)
-    : where_(out.string()), tensors_(tensors) {
+    : where_(printable(out.string())), tensors_(tensors) {
   std::unordered_set<std::string_view> names;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const TensorInfo& tensor = tensors[i];
