@@ -91,6 +91,7 @@ struct EvaluatorOptions {
   std::string metric = "top1";
   std::string device = "auto";
   int64_t batch_size = 256;  ///< examples between two calls of a watch
+  int threads = 0;           ///< 0: the processors this process may use
   /// Receives the logits of every batch (row-major [n, classes]), beside the
   /// verdicts; for --logits.
   std::function<void(std::span<const Verdict>, std::span<const float>)> logits =
@@ -98,8 +99,8 @@ struct EvaluatorOptions {
 };
 
 /// Evaluators in process, one per data set, that share one resident model of
-/// the architecture of `like`. Examples are loaded once. All processors that
-/// this process may use take part; libtorch's thread count is set to theirs.
+/// the architecture of `like`. Examples are loaded once. They have threads of
+/// their own; libtorch's operations are set to one thread each.
 /// Throws UsageError for unknown names, Error when data or model do not fit
 /// (labels beyond the head, other channels).
 std::vector<std::unique_ptr<Evaluator>> make_evaluators(

@@ -3,7 +3,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <numeric>
@@ -12,6 +11,7 @@
 #include "core/progress.h"
 #include "core/table.h"
 #include "core/threads.h"
+#include "eval/crew.h"
 #include "eval/judge.h"
 #include "eval/resident.h"
 #include "soup/error.h"
@@ -23,20 +23,27 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Scores in this process, with a model that other evaluators may share.
+/// What the evaluators of one call share.
+struct Engine {
+  std::unique_ptr<Model> model;
+  Crew crew;
+};
+
+/// Scores in this process.
 class InProcess : public Evaluator {
  public:
-  InProcess(const DatasetSpec& spec, std::shared_ptr<Model> model,
+  InProcess(const DatasetSpec& spec, std::shared_ptr<Engine> engine,
             const EvaluatorOptions& options)
       : name_(spec.name),
-        model_(std::move(model)),
+        engine_(std::move(engine)),
+        model_(engine_->model.get()),
         metric_(find_row(metrics(), options.metric, "metric")),
         options_(options),
         resident_(spec, model_->input(), model_->device()) {
     const bool cpu = model_->device().is_cpu();
     unit_ = cpu ? model_->unit() : options.batch_size;
     // Enough units at a time to keep every thread busy, in whole batches.
-    const int64_t wanted = cpu ? unit_ * at::get_num_threads() : unit_;
+    const int64_t wanted = cpu ? unit_ * engine_->crew.size() : unit_;
     const int64_t batch = options.batch_size;
     block_ = (wanted + batch - 1) / batch * batch;
     check_labels(spec);
@@ -119,29 +126,22 @@ class InProcess : public Evaluator {
 
   /// Logits, row-major [which, classes], unit by unit: units of one shape give
   /// each example the same logits whatever stands beside it.
-  void compute(std::span<const int64_t> which,
-               std::vector<float>& logits) const {
+  void compute(std::span<const int64_t> which, std::vector<float>& logits) {
     const int64_t classes = model_->classes();
     const int64_t units = (std::ssize(which) + unit_ - 1) / unit_;
     logits.resize(which.size() * static_cast<size_t>(classes));
-    std::atomic<int64_t> next{0};
-    const auto work = [&] {
+    const auto work = [&](int64_t u) {
       const c10::InferenceMode guard;
-      for (int64_t u = next++; u < units; u = next++) {
-        const auto begin = static_cast<size_t>(u * unit_);
-        const auto part = which.subspan(
-            begin, std::min(static_cast<size_t>(unit_), which.size() - begin));
-        const at::Tensor out = model_->forward(resident_.batch(part, unit_))
-                                   .to(at::kCPU)
-                                   .contiguous();
-        std::memcpy(logits.data() + u * unit_ * classes, out.const_data_ptr(),
-                    part.size() * static_cast<size_t>(classes) * sizeof(float));
-      }
+      const auto begin = static_cast<size_t>(u * unit_);
+      const auto part = which.subspan(
+          begin, std::min(static_cast<size_t>(unit_), which.size() - begin));
+      const at::Tensor out = model_->forward(resident_.batch(part, unit_))
+                                 .to(at::kCPU)
+                                 .contiguous();
+      std::memcpy(logits.data() + u * unit_ * classes, out.const_data_ptr(),
+                  part.size() * static_cast<size_t>(classes) * sizeof(float));
     };
-    if (!model_->device().is_cpu()) return work();
-    // Operations inside a parallel region run on one thread.
-    at::parallel_for(0, at::get_num_threads(), 1,
-                     [&](int64_t, int64_t) { work(); });
+    engine_->crew.run(units, work);
   }
 
   /// Judges a block batch by batch; false when the watch stops.
@@ -193,7 +193,8 @@ class InProcess : public Evaluator {
   }
 
   std::string name_;
-  std::shared_ptr<Model> model_;
+  std::shared_ptr<Engine> engine_;
+  Model* model_;
   const Metric& metric_;
   EvaluatorOptions options_;
   Resident resident_;
@@ -217,12 +218,18 @@ std::vector<std::unique_ptr<Evaluator>> make_evaluators(
   if (options.batch_size < 1)
     throw UsageError("the batch size must be above 0");
   keep_freed_memory();
-  at::set_num_threads(default_threads());
-  const std::shared_ptr<Model> model =
+  // Threads that each work on their own pictures need no barriers; those of
+  // OpenMP would turn the processor while they wait.
+  at::set_num_threads(1);
+  std::unique_ptr<Model> model =
       make_model(options.model, like, find_device(options.device));
+  const int wanted = options.threads > 0 ? options.threads : default_threads();
+  const int threads = model->device().is_cpu() ? wanted : 1;
+  const auto engine =
+      std::shared_ptr<Engine>(new Engine{std::move(model), Crew(threads)});
   std::vector<std::unique_ptr<Evaluator>> evaluators;
   for (const DatasetSpec& spec : datasets) {
-    evaluators.push_back(std::make_unique<InProcess>(spec, model, options));
+    evaluators.push_back(std::make_unique<InProcess>(spec, engine, options));
   }
   return evaluators;
 }

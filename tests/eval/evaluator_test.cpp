@@ -1,5 +1,4 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -83,8 +82,7 @@ class InProcess : public ::testing::Test {
 
   /// Logits by example of one evaluation in the order given.
   std::vector<float> logits(EvaluatorOptions options,
-                            const std::vector<int64_t>& order = {},
-                            int threads = 0) {
+                            const std::vector<int64_t>& order = {}) {
     std::vector<float> out(kCount * kClasses);
     options.logits = [&](std::span<const Verdict> verdicts,
                          std::span<const float> values) {
@@ -94,11 +92,7 @@ class InProcess : public ::testing::Test {
                     out.data() + verdicts[i].example * kClasses);
       }
     };
-    const auto evaluator = make(options);
-    const int before = at::get_num_threads();
-    if (threads > 0) at::set_num_threads(threads);
-    evaluator->evaluate(*random_vit(), {.order = order});
-    at::set_num_threads(before);
+    make(options)->evaluate(*random_vit(), {.order = order});
     return out;
   }
 
@@ -152,7 +146,8 @@ TEST_F(InProcess, LogitsDoNotDependOnBatchSizeAndThreads) {
     EvaluatorOptions options;
     options.batch_size = batch;
     for (const int threads : {1, 2, 3}) {
-      EXPECT_EQ(logits(options, shuffled(9), threads), expected)
+      options.threads = threads;
+      EXPECT_EQ(logits(options, shuffled(9)), expected)
           << batch << " " << threads;
     }
   }
