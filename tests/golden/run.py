@@ -133,6 +133,11 @@ def differences(expected, found):
     return out
 
 
+def pattern(line):
+    """A regular expression for exactly this line, as readable as can be."""
+    return re.sub(r"\\([ &\-'<>])", r"\1", re.escape(line))
+
+
 def rebased(cases, results):
     """The case file as the program behaves now; patterns that hold stay."""
     out = []
@@ -145,8 +150,7 @@ def rebased(cases, results):
                 want = expected.get(key, [])
                 kept = len(want) == len(lines) and all(
                     map(re.fullmatch, want, lines))
-                lines = want if kept else [re.escape(x).replace(r"\ ", " ")
-                                           for x in lines]
+                lines = want if kept else list(map(pattern, lines))
             if lines:
                 out += [f"--- {key}"] + lines
         out.append("")
