@@ -20,7 +20,9 @@ fs::path trimmed(const fs::path& path) {
 
 // Absolute, links resolved as far as it exists.
 fs::path real(const fs::path& folder) {
-  return fs::weakly_canonical(fs::absolute(folder));
+  std::error_code failed;  // a name too long, links in a circle
+  const fs::path found = fs::weakly_canonical(fs::absolute(folder), failed);
+  return failed ? fs::absolute(folder).lexically_normal() : found;
 }
 
 fs::path located(const fs::path& path) {
@@ -47,7 +49,9 @@ std::string to_recipe(const fs::path& path, const fs::path& folder) {
 }
 
 fs::path from_recipe(const std::string& text, const fs::path& folder) {
-  if (text.empty()) throw UsageError("recipe: an ingredient's path is empty");
+  if (text.empty() || text.find('\0') != std::string::npos) {
+    throw UsageError("recipe: the path of an ingredient is empty or holds NUL");
+  }
   const fs::path path = text;
   if (path.is_absolute()) return path;
   // With links resolved, a leading ".." means the same to us as to the system.

@@ -14,7 +14,7 @@ std::string to_recipe(const std::filesystem::path& path,
                       const std::filesystem::path& folder);
 
 /// What a recipe in `folder` means by `text`, relative to the current folder.
-/// Throws UsageError when it is empty.
+/// Throws UsageError when it is empty or holds NUL.
 std::filesystem::path from_recipe(const std::string& text,
                                   const std::filesystem::path& folder);
 

@@ -17,6 +17,9 @@
 namespace soup {
 namespace {
 
+constexpr size_t kMaxPattern = 1000;  // std::regex recurses
+constexpr size_t kMaxName = 2000;
+
 // Which tensors are mixed, by name.
 class Filter {
  public:
@@ -24,7 +27,14 @@ class Filter {
       : include_(compile("include", recipe.include)),
         exclude_(compile("exclude", recipe.exclude)) {}
 
+  /// Throws Error for a name so long that a regular expression could overflow
+  /// the stack on it.
   bool takes(const std::string& name) const {
+    if ((include_ || exclude_) && name.size() > kMaxName) {
+      throw Error("'" + printable(name.substr(0, 40)) + "...': a name of " +
+                  std::to_string(name.size()) +
+                  " bytes is too long for --include and --exclude");
+    }
     if (include_ && !std::regex_search(name, *include_)) return false;
     return !exclude_ || !std::regex_search(name, *exclude_);
   }
@@ -33,6 +43,11 @@ class Filter {
   static std::optional<std::regex> compile(const std::string& option,
                                            const std::string& pattern) {
     if (pattern.empty()) return std::nullopt;
+    if (pattern.size() > kMaxPattern) {
+      throw UsageError(option + ": a regular expression of " +
+                       std::to_string(pattern.size()) + " bytes is too long, " +
+                       std::to_string(kMaxPattern) + " are the limit");
+    }
     try {
       return std::regex(pattern, std::regex::ECMAScript | std::regex::nosubs |
                                      std::regex::optimize);

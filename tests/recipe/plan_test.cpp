@@ -125,6 +125,9 @@ TEST(Plan, LeavesOutByRegularExpressions) {
   EXPECT_EQ(plan.bytes_read, 8 + 16 + 4);
   EXPECT_EQ(plan.bytes_write, 24);
   EXPECT_GT(plan.peak_memory, 0);
+  recipe.exclude = std::string(100'000, '(');
+  expect_error<UsageError>([&] { plan_of(recipe, models); },
+                           "exclude: a regular expression of 100000 bytes");
   recipe.exclude = "(";
   expect_error<UsageError>([&] { plan_of(recipe, models); },
                            "exclude '(' is not a regular expression");
@@ -132,6 +135,22 @@ TEST(Plan, LeavesOutByRegularExpressions) {
   recipe.include = "[";
   expect_error<UsageError>([&] { plan_of(recipe, models); },
                            "include '[' is not a regular expression");
+}
+
+TEST(Plan, LongNamesAreNotGivenToRegularExpressions) {
+  const std::string name(1'000'000, 'x');
+  const Models models = two({zeros(name, {1})}, {zeros(name, {1})});
+  Recipe recipe = recipe_of(models);
+  EXPECT_EQ(mistakes(recipe, models), "none");
+  recipe.exclude = "(.|x)*y";
+  expect_error<Error>([&] { plan_of(recipe, models); },
+                      "a name of 1000000 bytes is too long for");
+  // The longest that is takes little of the stack.
+  const std::string longest(2000, 'x');
+  const Models others = two({zeros(longest, {1})}, {zeros(longest, {1})});
+  recipe = recipe_of(others);
+  recipe.exclude = ".*y";
+  EXPECT_EQ(mistakes(recipe, others), "none");
 }
 
 TEST(Plan, ConvertsWhatIsLeftOutToo) {

@@ -104,7 +104,9 @@ TEST(Recipe, NamesWrongTypes) {
   expect_error<UsageError>([] { parse(R"({"ingredients": ["a"], "ema": 1})"); },
                            "'ema' has the wrong type");
   expect_error<UsageError>([] { parse(R"({"ingredients": [""]})"); },
-                           "path is empty");
+                           "the path of an ingredient is empty");
+  expect_error<UsageError>([] { parse(R"({"ingredients": ["a\u0000b"]})"); },
+                           "holds NUL");
   expect_error<Error>([] { parse("{"); }, "r.json: ");
 }
 
@@ -158,6 +160,12 @@ TEST(Recipe, PathsSurviveLinkedFolders) {
   EXPECT_TRUE(fs::equivalent(from_recipe(text, folder / "out"),
                              folder / "models/a.pt"));
   EXPECT_EQ(to_recipe(folder / "models/run/", folder / "models"), "run");
+}
+
+TEST(Recipe, ImpossiblePathsDoNoHarm) {
+  const std::string name = std::string(300, 'x') + "/" + std::string(5000, 'y');
+  const fs::path path = from_recipe(name, "");
+  EXPECT_EQ(to_recipe(path, ""), name);
 }
 
 TEST(Recipe, ANameThatIsNotUtf8CannotBeWritten) {
