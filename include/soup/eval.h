@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/progress.h"
 #include "soup/checkpoint.h"
 #include "soup/data.h"
 
@@ -51,7 +52,8 @@ struct EvaluateOptions {
   /// Examples in the order they are to be looked at; empty: file order.
   std::span<const int64_t> order = {};
   Watch watch = {};
-  bool progress = false;
+  /// Told of every example that was looked at (of one for a whole score).
+  Progress* progress = nullptr;
 };
 
 /// Scores state dicts on one data set. Not thread-safe.
@@ -73,6 +75,11 @@ class Evaluator {
   virtual std::optional<Score> evaluate(const Checkpoint& weights,
                                         const EvaluateOptions& = {}) = 0;
 };
+
+/// A progress bar for `evaluations` full evaluations by each of `evaluators`.
+std::unique_ptr<Progress> evaluation_progress(
+    const std::string& title, const std::vector<const Evaluator*>& evaluators,
+    int64_t evaluations, bool enabled = true);
 
 /// A row of the table of metrics: `term` is one example's part, the score is
 /// the mean of the terms.

@@ -61,11 +61,16 @@ class Eval : public Task {
     std::vector<Column> columns = {{"checkpoint", 0, false}};
     for (const auto& e : evaluators) columns.push_back({e->dataset(), 0, true});
     std::vector<std::vector<std::string>> rows;
+    std::vector<const Evaluator*> all;
+    for (const auto& e : evaluators) all.push_back(e.get());
+    const auto progress =
+        evaluation_progress("scoring", all, std::ssize(checkpoints));
     for (const CheckpointPtr& checkpoint : checkpoints) {
       std::vector<std::string> row = {checkpoint->path().string()};
       for (const auto& evaluator : evaluators) {
         const Score result =
-            evaluator->evaluate(*checkpoint, {.progress = true}).value();
+            evaluator->evaluate(*checkpoint, {.progress = progress.get()})
+                .value();
         output.object(describe_score(checkpoint->path(), result));
         row.push_back(score_text(result));
       }

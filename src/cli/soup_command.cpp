@@ -144,14 +144,18 @@ class SoupRun {
     CheckpointPtr written;
     if (!evaluators_.empty()) written = open_checkpoint(out);
     if (!score && held_out > 0) {
-      score = evaluators_.front()->evaluate(*written, progress()).value();
+      score = score_on(0, *written);
       output_.object(describe_score(out, *score));
     }
     report_soup(result, score);
     report_tests(result, written.get(), score, held_out);
   }
 
-  static EvaluateOptions progress() { return {.progress = true}; }
+  Score score_on(size_t evaluator, const Checkpoint& checkpoint) {
+    Evaluator& judge = *evaluators_[evaluator];
+    const auto progress = evaluation_progress("scoring", {&judge}, 1);
+    return judge.evaluate(checkpoint, {.progress = progress.get()}).value();
+  }
 
   void report_soup(const SearchResult& result,
                    const std::optional<Score>& score) {
@@ -219,8 +223,7 @@ class SoupRun {
   }
 
   std::string test(size_t evaluator, const Checkpoint& checkpoint) {
-    const Score score =
-        evaluators_[evaluator]->evaluate(checkpoint, progress()).value();
+    const Score score = score_on(evaluator, checkpoint);
     output_.object(describe_score(checkpoint.path(), score));
     return score_text(score);
   }

@@ -61,14 +61,20 @@ class ByCommand : public Evaluator {
   bool counts() const override { return false; }
 
   std::optional<Score> evaluate(const Checkpoint& weights,
-                                const EvaluateOptions&) override {
+                                const EvaluateOptions& options) override {
+    const Score made = score_of(weights);
+    if (options.progress != nullptr) options.progress->add(1);
+    return made;
+  }
+
+ private:
+  Score score_of(const Checkpoint& weights) const {
     if (weights.format() != "memory") return score(weights.path());
     const TemporaryFile guard(candidate_);
     save_checkpoint(weights, candidate_, weights.metadata(), {.force = true});
     return score(candidate_);
   }
 
- private:
   Score score(const fs::path& checkpoint) const {
     const Clock::time_point start = Clock::now();
     const CommandResult result =

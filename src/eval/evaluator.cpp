@@ -8,7 +8,6 @@
 #include <numeric>
 
 #include "core/log.h"
-#include "core/progress.h"
 #include "core/table.h"
 #include "core/threads.h"
 #include "eval/crew.h"
@@ -63,8 +62,6 @@ class InProcess : public Evaluator {
     const Clock::time_point start = Clock::now();
     model_->load(weights);
     const std::vector<int64_t> order = order_of(options);
-    Progress progress(weights.path().filename().string() + " on " + name_,
-                      std::ssize(order), Unit::kExamples, options.progress);
     Sum sum;
     sum.terms.resize(static_cast<size_t>(examples()));
     std::vector<float> logits;
@@ -74,7 +71,9 @@ class InProcess : public Evaluator {
       compute(block, logits);
       if (!look_at(block, logits, options, sum)) return std::nullopt;
       begin += block.size();
-      progress.add(std::ssize(block));
+      if (options.progress != nullptr) {
+        options.progress->add(std::ssize(block));
+      }
     }
     if (sum.not_numbers > 0) {
       log::warn(weights.path().string() + ": logits that are not numbers for " +

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "soup/eval.h"
 
 namespace soup {
@@ -13,6 +15,20 @@ bool is_better(const Score& a, const Score& b, bool strict) {
   const int64_t x = a.higher_is_better ? *a.correct : -*a.correct;
   const int64_t y = a.higher_is_better ? *b.correct : -*b.correct;
   return strict ? x > y : x >= y;
+}
+
+std::unique_ptr<Progress> evaluation_progress(
+    const std::string& title, const std::vector<const Evaluator*>& evaluators,
+    int64_t evaluations, bool enabled) {
+  int64_t work = 0;
+  bool visible = true;
+  for (const Evaluator* evaluator : evaluators) {
+    work += std::max<int64_t>(evaluator->examples(), 1);
+    visible = visible && evaluator->examples() > 0;
+  }
+  return std::make_unique<Progress>(title, work * evaluations,
+                                    visible ? Unit::kExamples : Unit::kItems,
+                                    enabled);
 }
 
 }  // namespace soup

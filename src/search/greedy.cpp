@@ -27,10 +27,14 @@ class Greedy {
         needed_(std::max<int64_t>(options.accept_equal ? 0 : 1,
                                   options.min_gain)) {}
 
-  void start(const Checkpoint& first, std::optional<Incumbent> known) {
+  /// `rest`: candidates to be visited after the first.
+  void start(const Checkpoint& first, std::optional<Incumbent> known,
+             int64_t rest) {
+    progress_ = evaluation_progress("searching", {&evaluator_},
+                                    rest + (known ? 0 : 1), options_.progress);
     const Clock::time_point begin = Clock::now();
-    incumbent_ = known ? *std::move(known)
-                       : score_fully(evaluator_, first, options_.progress);
+    incumbent_ =
+        known ? *std::move(known) : score_fully(evaluator_, first, *progress_);
     accept(first);
     Candidate line = describe(first, begin);
     line.accepted = true;
@@ -74,9 +78,9 @@ class Greedy {
   Trial evaluate(const Checkpoint& candidate) {
     if (evaluator_.examples() > 0 && evaluator_.counts()) {
       return try_candidate(evaluator_, candidate, incumbent_, needed_,
-                           options_.full, options_.progress);
+                           options_.full, *progress_);
     }
-    Incumbent scored = score_fully(evaluator_, candidate, options_.progress);
+    Incumbent scored = score_fully(evaluator_, candidate, *progress_);
     return {.score = scored.score, .verdicts = std::move(scored.verdicts)};
   }
 
@@ -113,6 +117,7 @@ class Greedy {
   int64_t needed_;
   int64_t step_ = 0;
   Incumbent incumbent_;
+  std::unique_ptr<Progress> progress_;
   std::vector<const Checkpoint*> accepted_;
 };
 
@@ -129,9 +134,10 @@ SearchResult greedy(std::span<const CheckpointPtr> checkpoints,
   check(*evaluator, options);
   Ranking ranking = rank(checkpoints, *evaluator, options);
   Greedy search(*evaluator, options);
-  search.start(*ranking.order.front(), std::move(ranking.first));
   std::vector<const Checkpoint*> rest(ranking.order.begin() + 1,
                                       ranking.order.end());
+  search.start(*ranking.order.front(), std::move(ranking.first),
+               std::ssize(rest));
   for (int64_t sweep = 0; sweep < options.sweeps && !rest.empty(); ++sweep) {
     std::vector<const Checkpoint*> rejected;
     for (const Checkpoint* next : rest) {

@@ -35,12 +35,18 @@ Ranking rank_by_score(std::span<const CheckpointPtr> checkpoints,
   Ranking ranking;
   std::vector<Scored> scored;
   const Score* best = nullptr;
+  const auto missing = std::count_if(
+      checkpoints.begin(), checkpoints.end(), [&](const CheckpointPtr& c) {
+        return !options.scores.contains(c->path().string());
+      });
+  const auto progress =
+      evaluation_progress("scoring", {&evaluator}, missing, options.progress);
   scored.reserve(checkpoints.size());  // `best` points into it
   for (const CheckpointPtr& checkpoint : checkpoints) {
     const auto known = options.scores.find(checkpoint->path().string());
     std::optional<Incumbent> fresh;
     if (known == options.scores.end()) {
-      fresh = score_fully(evaluator, *checkpoint, options.progress);
+      fresh = score_fully(evaluator, *checkpoint, *progress);
     }
     const Score score =
         fresh ? fresh->score

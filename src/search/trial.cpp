@@ -17,9 +17,9 @@ std::vector<Verdict> by_example(std::vector<Verdict> seen) {
 }
 
 Incumbent score_fully(Evaluator& evaluator, const Checkpoint& weights,
-                      bool progress) {
+                      Progress& progress) {
   Incumbent result;
-  EvaluateOptions options{.progress = progress};
+  EvaluateOptions options{.progress = &progress};
   options.watch = [&](std::span<const Verdict> batch) {
     result.verdicts.insert(result.verdicts.end(), batch.begin(), batch.end());
     return true;
@@ -44,13 +44,13 @@ std::vector<int64_t> exit_order(const Incumbent& incumbent) {
 
 Trial try_candidate(Evaluator& evaluator, const Checkpoint& candidate,
                     const Incumbent& incumbent, int64_t needed, bool full,
-                    bool progress) {
+                    Progress& progress) {
   Trial trial;
   const std::vector<int64_t> order = exit_order(incumbent);
   int64_t wrong_left =
       std::count_if(incumbent.verdicts.begin(), incumbent.verdicts.end(),
                     [](const Verdict& v) { return !right(v); });
-  EvaluateOptions options{.order = order, .progress = progress};
+  EvaluateOptions options{.order = order, .progress = &progress};
   options.watch = [&](std::span<const Verdict> batch) {
     for (const Verdict& now : batch) {
       const bool before =
@@ -63,6 +63,8 @@ Trial try_candidate(Evaluator& evaluator, const Checkpoint& candidate,
     return full || trial.gains - trial.losses + wrong_left >= needed;
   };
   trial.score = evaluator.evaluate(candidate, options);
+  // What need not be looked at counts as done.
+  progress.add(std::ssize(order) - std::ssize(trial.verdicts));
   return trial;
 }
 

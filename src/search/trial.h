@@ -22,9 +22,9 @@ struct Trial {
   int64_t losses = 0;             ///< incumbent right, candidate wrong
 };
 
-/// Scores `weights` on every example.
+/// Scores `weights` on every example. `progress` is told of each.
 Incumbent score_fully(Evaluator& evaluator, const Checkpoint& weights,
-                      bool progress);
+                      Progress& progress);
 
 /// Examples in the order that settles a comparison with the incumbent soonest:
 /// what it gets wrong first, then what it gets right by rising margin.
@@ -37,7 +37,7 @@ std::vector<int64_t> exit_order(const Incumbent& incumbent);
 /// of a full pass. The metric must count examples.
 Trial try_candidate(Evaluator& evaluator, const Checkpoint& candidate,
                     const Incumbent& incumbent, int64_t needed, bool full,
-                    bool progress);
+                    Progress& progress);
 
 /// Verdicts of a complete trial, by example.
 std::vector<Verdict> by_example(std::vector<Verdict> seen);
