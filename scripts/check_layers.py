@@ -21,7 +21,7 @@ BELOW = {
     "search": "eval recipe model data checkpoint core",
     "cli": "search eval recipe model data checkpoint core",
     "golden": "core",  # tests of the program itself
-    "fuzz": "checkpoint core",
+    "fuzz": "recipe checkpoint core",
     "bench": "search eval recipe model data checkpoint core",
     "support": "eval recipe data checkpoint core",
 }
@@ -94,6 +94,11 @@ def built_files(build: str):
         folder = f"{'tests' if tests else 'src'}/{layer.lower()}"
         for name in names.split():
             yield f"{folder}/{name.removesuffix('.cpp')}.cpp"
+    # for one kind of processor
+    for layer, names in re.findall(
+            r"list\(APPEND SOUP_([A-Z]+)_SOURCES\s+(.*?)\)", build, re.S):
+        for name in names.split():
+            yield f"src/{layer.lower()}/{name}"
 
 
 def check(root: Path):
