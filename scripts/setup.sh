@@ -12,7 +12,7 @@ set -euo pipefail
 build_packages=(g++ cmake ninja-build python3 libcli11-dev nlohmann-json3-dev
   libspdlog-dev libfmt-dev libjpeg-dev libpng-dev libxxhash-dev
   zlib1g-dev libdeflate-dev)
-test_packages=(libgtest-dev libbenchmark-dev)
+test_packages=(libgtest-dev libgmock-dev libbenchmark-dev)
 # Wanted, but not in the archive of every release.
 build_extras=(dataset-fashion-mnist)
 test_extras=(clang-format-14 clang-tidy-14 shellcheck mold ccache)
