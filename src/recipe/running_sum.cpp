@@ -197,10 +197,11 @@ void RunningSum::State::add_last(const Plan& plan) {
     const size_t item =
         format_bytes(float_format(tensor.sources[newest].dtype));
     TensorSums& sum = sums[tile.tensor];
+    BitRange none;  // ranges are kept for exact sums only
     for_each_chunk(tile, linear.parts, [&](const Chunk& chunk) {
       add_source(linear, newest, last.bytes().data() + chunk.begin * item,
                  chunk.count, newest == 0, &sum.values[chunk.begin],
-                 sum.ranges[chunk.begin / kChunk]);
+                 sum.ranges.empty() ? none : sum.ranges[chunk.begin / kChunk]);
     });
   });
 }

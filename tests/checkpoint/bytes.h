@@ -27,7 +27,7 @@ inline std::string as_text(std::span<const std::byte> bytes) {
 inline std::string little(uint64_t value, size_t size) {
   std::string out;
   for (size_t i = 0; i < size; ++i) {
-    out += static_cast<char>(value >> (8 * i) & 0xff);
+    out += i < sizeof value ? static_cast<char>(value >> (8 * i) & 0xff) : '\0';
   }
   return out;
 }
