@@ -142,7 +142,8 @@ void RunningSum::State::make_tile(const PlannedTensor& tensor, const Tile& tile,
                                   FindingsOfPlan& findings) {
   const Linear linear(tensor);
   const size_t newest = tensor.sources.size() - 1;
-  const TensorSums& sum = sums[tile.tensor];
+  const TensorSums none;  // before the first ingredient
+  const TensorSums& sum = sums.empty() ? none : sums[tile.tensor];
   std::byte* out = candidate->mutable_bytes(tile.tensor).data();
   Findings found(tensor.sources.size());
   Sums sums_of_chunk;
@@ -197,11 +198,10 @@ void RunningSum::State::add_last(const Plan& plan) {
     const size_t item =
         format_bytes(float_format(tensor.sources[newest].dtype));
     TensorSums& sum = sums[tile.tensor];
-    BitRange none;  // ranges are kept for exact sums only
     for_each_chunk(tile, linear.parts, [&](const Chunk& chunk) {
       add_source(linear, newest, last.bytes().data() + chunk.begin * item,
                  chunk.count, newest == 0, &sum.values[chunk.begin],
-                 sum.ranges.empty() ? none : sum.ranges[chunk.begin / kChunk]);
+                 sum.ranges[chunk.begin / kChunk]);
     });
   });
 }
