@@ -94,17 +94,21 @@ def save(state, path):
 
 
 def work_make(inputs, out):
-    """Writes random checkpoints to `inputs`; `out` is the dtype's name."""
+    """Writes checkpoints to `inputs`; `out` is the dtype's name."""
     import torch
 
+    # As fine-tunes are: one model and a little of their own.
+    generator = torch.Generator().manual_seed(0)
+    base = {
+        name: 0.02 * torch.randn(shape, generator=generator)
+        for name, shape in clip_shapes().items()
+    }
     for seed, path in enumerate(inputs):
-        generator = torch.Generator().manual_seed(seed)
-        state = {
-            name: (0.02 * torch.randn(shape, generator=generator)).to(
-                getattr(torch, out)
-            )
-            for name, shape in clip_shapes().items()
-        }
+        generator = torch.Generator().manual_seed(seed + 1)
+        state = {}
+        for name, x in base.items():
+            own = 0.002 * torch.randn(x.shape, generator=generator)
+            state[name] = (x + own).to(getattr(torch, out))
         save(state, path)
 
 

@@ -21,7 +21,7 @@ BELOW = {
     "search": "eval recipe model data checkpoint core",
     "cli": "search eval recipe model data checkpoint core",
     "golden": "core",  # tests of the program itself
-    "fuzz": "recipe checkpoint core",
+    "fuzz": "recipe data checkpoint core",
     "bench": "search eval recipe model data checkpoint core",
     "support": "eval recipe data checkpoint core",
 }

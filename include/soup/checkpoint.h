@@ -200,7 +200,14 @@ struct WriteOptions {
   /// Model folder whose config and tokenizer files a folder gets a copy of;
   /// empty: none.
   std::filesystem::path companions = {};
+  /// Further files of a folder by name, instead of those of `companions`; an
+  /// empty text: no such file.
+  std::map<std::string, std::string> files = {};
 };
+
+/// Names of what belongs to a model besides its weights: configuration,
+/// tokenizer and the like.
+std::span<const char* const> companion_names();
 
 /// Starts writing `tensors` to `out`; the format follows from its name
 /// (`.safetensors`; `.pt`, `.pth`, `.bin`; a `/` at the end or an existing

@@ -39,10 +39,11 @@ struct DatasetSpec {
   std::string name;
   std::string summary;
   std::string loader;
-  std::filesystem::path path;         ///< folder of the data, resolved
-  std::filesystem::path images;       ///< idx: file of pictures, resolved
-  std::filesystem::path labels_file;  ///< idx: file of labels, resolved
-  std::string labels = "rank";        ///< folders: rank or integer
+  std::filesystem::path path;                ///< folder of the data, resolved
+  std::filesystem::path images;              ///< idx, npy: file of pictures
+  std::filesystem::path labels_file;         ///< idx, npy: file of labels
+  std::vector<std::filesystem::path> files;  ///< cifar, list: in order
+  std::string labels = "rank";               ///< folders: rank or integer
   std::optional<std::array<int64_t, 2>> range;  ///< examples [begin, end)
   std::filesystem::path origin;  ///< the spec's own file; empty: a plain folder
   Preprocess preprocess;
@@ -87,11 +88,12 @@ struct DatasetLoader {
 
 std::span<const DatasetLoader> dataset_loaders();
 
-/// Finds `name`: a spec of configs/datasets, a spec file (NAME.json), or a
-/// folder of class folders, in this order. `data`: where named sets lie
-/// (empty: $SOUP_DATA, then /usr/share/datasets). Reads no data.
-/// Throws UsageError for an unknown name (with the nearest one) and for a spec
-/// with unknown keys or values, Error for a file that cannot be read.
+/// Finds `name`: a spec of configs/datasets, a folder of class folders, a spec
+/// file (NAME.json) or a list of pictures (.csv, .tsv, .jsonl), in this order.
+/// `data`: where named sets lie (empty: $SOUP_DATA, then /usr/share/datasets).
+/// Reads no data. Throws UsageError for an unknown name (with the nearest one)
+/// and for a spec with unknown keys or values, Error for a file that cannot be
+/// read.
 DatasetSpec find_dataset(const std::string& name,
                          const std::filesystem::path& data);
 

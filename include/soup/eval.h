@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,6 +28,9 @@ struct Score {
   int64_t count = 0;
   std::optional<int64_t> correct = {};
   bool higher_is_better = true;
+  /// Of `value` as the mean of a sample: the terms' standard deviation (with
+  /// count - 1) over the root of the count. Where it is no mean: nothing.
+  std::optional<double> standard_error = {};
   double seconds = 0;
 };
 
@@ -56,6 +61,12 @@ struct EvaluateOptions {
   Progress* progress = nullptr;
 };
 
+/// Bounds of what one example can add to a score that is the mean of terms.
+struct TermRange {
+  double lowest = 0;
+  double highest = std::numeric_limits<double>::infinity();
+};
+
 /// Scores state dicts on one data set. Not thread-safe.
 class Evaluator {
  public:
@@ -68,6 +79,17 @@ class Evaluator {
   virtual std::string path(int64_t /*example*/) const { return {}; }
   /// True when the metric is a sum of 0 and 1 over examples.
   virtual bool counts() const = 0;
+  virtual bool higher_is_better() const { return true; }
+  /// Where the score is the mean of the examples' terms: what bounds them.
+  /// nullopt: no part of the examples tells anything certain about the whole.
+  virtual std::optional<TermRange> terms() const {
+    return counts() ? std::optional<TermRange>({.highest = 1}) : std::nullopt;
+  }
+  /// Everything, but for the weights, that a score depends on: data by content
+  /// hash, preprocessing, model, metric. By name, for messages.
+  virtual std::map<std::string, std::string> identity() const {
+    return {{"data set", dataset()}};
+  }
   /// Score of `weights`; nullopt when `watch` stopped it.
   /// An example's verdict depends on the weights and the example alone, not on
   /// its neighbours in a batch, nor, on a CPU, on batch size and threads.
@@ -81,14 +103,16 @@ std::unique_ptr<Progress> evaluation_progress(
     const std::string& title, const std::vector<const Evaluator*>& evaluators,
     int64_t evaluations, bool enabled = true);
 
-/// A row of the table of metrics: `term` is one example's part, the score is
-/// the mean of the terms.
+/// A row of the table of metrics: `term` is one example's part. The score is
+/// the mean of the terms, or `whole` of all examples, in file order, where
+/// there is such a function.
 struct Metric {
   std::string_view name;
   std::string_view summary;
-  bool counts = true;  ///< terms are 0 or 1
+  bool counts = true;  ///< terms are 0 or 1, and the score is their mean
   bool higher_is_better = true;
   double (*term)(std::span<const float> logits, int32_t label);
+  double (*whole)(std::span<const Verdict>) = nullptr;
 };
 
 std::span<const Metric> metrics();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -17,20 +18,51 @@
 /// the output, and the one loop that does it.
 namespace soup {
 
+/// Numbers a rule is told, by name (`density`, `t`, ...); truths are 0 and 1.
+using Settings = std::map<std::string, double>;
+
+struct MergeConfig;  // src/recipe/merge_config.h
+struct Recipe;
+
 struct Ingredient {
+  /// A file or a folder; empty where `made` is set.
   std::filesystem::path path;
   double weight = 1.0;
-  std::string hash = {};  ///< content hash (see MixResult), empty when unknown
+  /// Content hash (see MixResult), empty when unknown.
+  std::string hash = {};
+  /// Of this model alone; names per RuleSetting::per_model.
+  Settings settings = {};
+  /// Weights of single tensors, by name; others have `weight`.
+  std::map<std::string, double> tensor_weights = {};
+  /// PEFT folder of a LoRA adapter that is merged in; empty: none.
+  std::filesystem::path adapter = {};
+  /// A soup that is made as it is read: a stage of a merge of merges.
+  std::shared_ptr<const Recipe> made = {};
 };
 
 /// What to do where integer tensors of the ingredients differ.
 enum class IntPolicy { kEqual, kFirst };
+
+/// Where values are rounded.
+enum class Numerics {
+  kDefault,   ///< once, at the end; float64 until then
+  kMergekit,  ///< after every operation, as mergekit 0.1.5 does
+};
 
 /// A soup as a value: files and numbers. Can be written, read, edited and made
 /// again without data or GPU.
 struct Recipe {
   std::string rule = "linear";
   std::vector<Ingredient> ingredients;
+  /// Index of the ingredient that is the base model (what the others were
+  /// trained from), for rules on task vectors; nullopt: none.
+  std::optional<size_t> base = {};
+  Settings settings = {};  ///< of the rule
+  uint64_t seed = 0;       ///< of rules that draw
+  Numerics numerics = Numerics::kDefault;
+  /// Type that Numerics::kMergekit rounds inputs and results to; keep: the
+  /// inputs' common one; empty: `dtype`.
+  std::string work_dtype = {};
   /// keep, or the type of all floats: f64, f32, bf16, f16, f8_e4m3, f8_e5m2,
   /// f8_e4m3fnuz, f8_e5m2fnuz. Complex numbers keep theirs.
   std::string dtype = "keep";
@@ -39,12 +71,16 @@ struct Recipe {
   IntPolicy ints = IntPolicy::kEqual;
   bool allow_nonfinite = false;
   OpenOptions open;
+  /// What mergekit's recipes say: slices, parameters over layers and names,
+  /// tokenizer. Where it is set it decides rule, weights and settings of every
+  /// tensor, and `ingredients` only says what its models are.
+  std::shared_ptr<const MergeConfig> merge = {};
 };
 
-/// Reads a recipe: our JSON, or a soup (its metadata or sidecar). Ingredient
-/// paths come back relative to the current folder.
-/// Throws Error (cannot be read) or UsageError (unknown key, wrong type), with
-/// the file's name and the nearest known key.
+/// Reads a recipe: our JSON, mergekit's YAML, or a soup (its metadata or
+/// sidecar). Ingredient paths come back relative to the current folder. Throws
+/// Error (cannot be read) or UsageError (unknown key, wrong type), with the
+/// file's name and the nearest known key.
 Recipe read_recipe(const std::filesystem::path&);
 /// The same from text; `where` names it in messages, `folder` is what relative
 /// paths are relative to.
@@ -55,12 +91,21 @@ Recipe parse_recipe(std::string_view text, const std::string& where,
 nlohmann::ordered_json recipe_json(const Recipe&,
                                    const std::filesystem::path& folder);
 
+/// `default` or `mergekit`. Throws UsageError for another name.
+Numerics find_numerics(const std::string& name);
+
+/// Throws Error, with every path that is concerned, unless all that `recipe`
+/// reads lies in `folders` or in the Hugging Face cache, links followed.
+void check_recipe_paths(const Recipe& recipe,
+                        std::span<const std::filesystem::path> folders);
+
 /// A tensor of an ingredient and its weight.
 struct Source {
   size_t ingredient = 0;
   size_t tensor = 0;
   DType dtype = DType::kF32;
-  double weight = 1.0;  ///< 1 where all weights are equal
+  double weight = 1.0;     ///< 1 where all weights are equal
+  Settings settings = {};  ///< per-model settings, defaults filled in
 };
 
 struct Rule;
@@ -71,6 +116,11 @@ struct PlannedTensor {
   TensorInfo out;
   const Rule* rule = nullptr;  ///< null where `out` is tied: made once
   std::vector<Source> sources;
+  std::optional<size_t> base = {};  ///< index in `sources` of the base model
+  Settings settings = {};           ///< of the rule, defaults filled in
+  uint64_t seed = 0;
+  Numerics numerics = Numerics::kDefault;
+  DType work = DType::kF32;  ///< what Numerics::kMergekit computes in
 };
 
 struct Plan {
@@ -83,12 +133,60 @@ struct Plan {
   std::vector<std::string> notices;
 };
 
+/// A setting that a rule knows.
+struct RuleSetting {
+  std::string_view name = {};
+  std::optional<double> otherwise = {};  ///< default; nullopt: must be given
+  bool per_model = false;  ///< given for each model, or once for all of them
+  double least = -std::numeric_limits<double>::infinity();
+  double most = std::numeric_limits<double>::infinity();
+  bool whole = false;  ///< an integer; with 0 and 1 as limits: a truth
+};
+
+/// What a rule does with a base model.
+enum class BaseModel {
+  kIgnored,   ///< nothing: it is one more input
+  kOptional,  ///< works on the differences from it where there is one
+  kNeeded,
+};
+
+/// What a first pass over a whole tensor found (src/recipe/whole.h).
+struct Prepared {
+  virtual ~Prepared() = default;
+};
+class WholeTensor;
+
 /// A row of the table of rules: how one output tensor is made of its sources.
 struct Rule {
-  std::string_view name;
-  std::string_view summary;
-  bool (*makes)(DType);  ///< types it can make
-  void (*make)(Piece&);  ///< makes a run of values (src/recipe/piece.h)
+  std::string_view name = {};
+  std::string_view summary = {};
+  bool (*makes)(DType) = nullptr;  ///< types it can make
+  void (*make)(Piece&) =
+      nullptr;  ///< makes a run of values (src/recipe/piece.h)
+  std::span<const RuleSetting> settings = {};
+  BaseModel base = BaseModel::kIgnored;
+  size_t least = 1;  ///< inputs, the base not counted where it is used
+  size_t most = std::numeric_limits<size_t>::max();
+  /// First pass over the sources as a whole, before make(); null: none.
+  std::unique_ptr<const Prepared> (*prepare)(const WholeTensor&) = nullptr;
+  bool copies = false;  ///< takes bytes as they are: cannot change the dtype
+  /// The second half of the inputs says how much the values of the first half
+  /// count: fisher's diagonals.
+  bool has_companions = false;
+  /// Wants PlannedTensor::settings["depth"]: 0 for the first block of a
+  /// network to 1 for the last, -1 for what is outside of blocks.
+  bool by_depth = false;
+  bool weighted = false;  ///< Source::weight means something
+  double least_weight = -std::numeric_limits<double>::infinity();
+  bool per_op = false;      ///< knows Numerics::kMergekit
+  bool one_thread = false;  ///< prepare() cannot use more than one
+  /// Bytes that what prepare() returns holds, and what it needs; null: none
+  /// worth counting.
+  int64_t (*memory)(const PlannedTensor&) = nullptr;
+  /// Adds to `mistakes` (each starting with `where`) what is wrong about the
+  /// settings of a model as a whole; null: nothing can be.
+  void (*check)(const Settings&, const std::string& where,
+                std::vector<std::string>& mistakes) = nullptr;
 };
 
 std::span<const Rule> rules();
@@ -121,6 +219,9 @@ struct MixResult {
   /// plan reads, in order of their names.
   std::vector<std::string> hashes;
   int64_t bytes_read = 0;
+  /// Ingredients that do not look like fine-tunes of the same model as the
+  /// others, with figures; make_soup() logs them.
+  std::vector<std::string> notices;
 };
 
 /// Makes every tensor of `plan`, tile by tile. `linear` is

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,7 +33,11 @@ struct Candidate {
   double seconds = 0;
 };
 
+/// As an object of design/cli.md.
+nlohmann::ordered_json candidate_json(const Candidate& candidate);
+
 enum class Order { kScore, kGiven, kRandom };
+std::string_view name(Order order);
 
 struct SearchOptions {
   Order order = Order::kScore;
@@ -43,6 +48,10 @@ struct SearchOptions {
   int64_t sweeps = 1;
   bool full = false;  ///< score every candidate on every example
   std::map<std::string, Score> scores = {};  ///< known scores by path
+  /// Folder of the journal: the same search goes on where it stopped. Empty:
+  /// none is kept.
+  std::filesystem::path run_dir = {};
+  bool fresh = false;  ///< forget what the journal holds
   Recipe recipe = {};  ///< rule, dtype and filters of the soup; no ingredients
   std::function<void(const std::filesystem::path&, const Score&)> on_score = {};
   std::function<void(const Candidate&)> on_candidate = {};

@@ -207,9 +207,15 @@ int64_t FolderWriter::commit(const Metadata& metadata) {
     write_text(folder_.path() / "model.safetensors.index.json", index, false);
     written += static_cast<int64_t>(index.size());
   }
+  for (const auto& [name, text] : options_.files) {
+    if (!text.empty()) write_text(folder_.path() / name, text, false);
+  }
   for (const char* name : kCompanions) {
     const fs::path from = options_.companions / name;
-    if (options_.companions.empty() || !fs::is_regular_file(from)) continue;
+    if (options_.companions.empty() || options_.files.contains(name) ||
+        !fs::is_regular_file(from)) {
+      continue;
+    }
     constexpr size_t kLargest = 256 << 20;
     write_text(folder_.path() / name, read_text(from, kLargest), false);
   }
@@ -219,6 +225,8 @@ int64_t FolderWriter::commit(const Metadata& metadata) {
 }
 
 }  // namespace
+
+std::span<const char* const> companion_names() { return kCompanions; }
 
 std::vector<std::vector<size_t>> plan_shards(
     std::span<const TensorInfo> tensors, int64_t shard_size) {

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 
+#include "core/binomial.h"
 #include "core/text.h"
 
 namespace soup {
@@ -12,6 +13,12 @@ namespace {
 template <typename T>
 ordered_json or_null(const std::optional<T>& value) {
   return value ? ordered_json(*value) : ordered_json(nullptr);
+}
+
+ordered_json interval_of(const Score& score) {
+  if (!score.correct || score.count < 1) return nullptr;
+  const Interval interval = binomial_interval(*score.correct, score.count);
+  return {interval.low, interval.high};
 }
 
 }  // namespace
@@ -69,21 +76,9 @@ ordered_json describe_score(const std::filesystem::path& path,
           {"value", score.value},
           {"count", score.count},
           {"correct", or_null(score.correct)},
+          {"standard_error", or_null(score.standard_error)},
+          {"interval", interval_of(score)},
           {"seconds", score.seconds}};
-}
-
-ordered_json describe_candidate(const Candidate& candidate) {
-  return {{"kind", "candidate"},
-          {"step", candidate.step},
-          {"path", candidate.path.string()},
-          {"accepted", candidate.accepted},
-          {"gains", or_null(candidate.gains)},
-          {"losses", or_null(candidate.losses)},
-          {"seen", candidate.seen},
-          {"count", candidate.count},
-          {"value", or_null(candidate.value)},
-          {"best", candidate.best},
-          {"seconds", candidate.seconds}};
 }
 
 ordered_json describe_plan(const Plan& plan, const Recipe& recipe) {

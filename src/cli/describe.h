@@ -6,7 +6,6 @@
 #include "soup/checkpoint.h"
 #include "soup/eval.h"
 #include "soup/recipe.h"
-#include "soup/search.h"
 
 /// Results as the objects of design/cli.md, and their text for tables.
 namespace soup {
@@ -18,7 +17,6 @@ ordered_json describe_tensor(const Checkpoint& checkpoint,
                              const TensorInfo& tensor);
 ordered_json describe_score(const std::filesystem::path& path,
                             const Score& score);
-ordered_json describe_candidate(const Candidate& candidate);
 ordered_json describe_plan(const Plan& plan, const Recipe& recipe);
 
 /// "91.23 %" for counts, else five digits.

@@ -1,8 +1,9 @@
 #include "cli/commands.h"
 #include "cli/describe.h"
 #include "cli/options.h"
+#include "cli/pair.h"
 #include "cli/predictions.h"
-#include "core/log.h"
+#include "core/file.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -14,9 +15,12 @@ class Eval : public Task {
     checkpoints_.add_to(app);
     eval_.add_to(app, false);
     app.add_option("--predictions", predictions_,
-                   "write one JSON line per example to this file");
+                   "write what the model says of each example to this file: "
+                   "JSON Lines, or a NumPy array when it ends in .npy");
     app.add_option("--logits", logits_,
                    "write logits and labels to this safetensors file");
+    app.add_flag("--compare", compare_,
+                 "test whether two checkpoints differ (McNemar, exact)");
     app.add_flag("--force", force_, "replace existing files");
   }
 
@@ -26,6 +30,10 @@ class Eval : public Task {
     const auto checkpoints = checkpoints_.collect();
     if (checkpoints.size() > 1 && !(predictions_.empty() && logits_.empty())) {
       throw UsageError("--predictions and --logits describe one checkpoint, " +
+                       std::to_string(checkpoints.size()) + " were given");
+    }
+    if (compare_ && checkpoints.size() != 2) {
+      throw UsageError("--compare wants two checkpoints, " +
                        std::to_string(checkpoints.size()) + " were given");
     }
     Predictions predictions;
@@ -40,8 +48,13 @@ class Eval : public Task {
     } else {
       evaluators = make_evaluators(specs, *checkpoints.front(), options);
     }
+    if (compare_) check_counts(evaluators);
     score(checkpoints, evaluators, output);
-    if (!predictions_.empty()) predictions.write_lines(predictions_, force_);
+    if (!predictions_.empty()) {
+      predictions.write_predictions(predictions_, force_, [&](int64_t i) {
+        return evaluators.front()->path(i);
+      });
+    }
     if (!logits_.empty()) predictions.write_logits(logits_, force_);
     return 0;
   }
@@ -52,12 +65,23 @@ class Eval : public Task {
     if (datasets != 1) {
       throw UsageError("--predictions and --logits need exactly one --val");
     }
+    if (!predictions_.empty()) check_writable(predictions_, force_);
     if (!logits_.empty()) check_output(logits_, {.force = force_});
   }
 
-  static void score(std::span<const CheckpointPtr> checkpoints,
-                    std::span<const std::unique_ptr<Evaluator>> evaluators,
-                    const Output& output) {
+  static void check_counts(
+      std::span<const std::unique_ptr<Evaluator>> evaluators) {
+    for (const auto& evaluator : evaluators) {
+      if (evaluator->counts() && evaluator->examples() > 0) continue;
+      throw UsageError(
+          "--compare needs a metric that counts examples, such as top1, and "
+          "--val");
+    }
+  }
+
+  void score(std::span<const CheckpointPtr> checkpoints,
+             std::span<const std::unique_ptr<Evaluator>> evaluators,
+             const Output& output) const {
     std::vector<Column> columns = {{"checkpoint", 0, false}};
     for (const auto& e : evaluators) columns.push_back({e->dataset(), 0, true});
     std::vector<std::vector<std::string>> rows;
@@ -65,24 +89,61 @@ class Eval : public Task {
     for (const auto& e : evaluators) all.push_back(e.get());
     const auto progress =
         evaluation_progress("scoring", all, std::ssize(checkpoints));
-    for (const CheckpointPtr& checkpoint : checkpoints) {
+    std::vector<Pair> pairs;
+    if (compare_) pairs = make_pairs(checkpoints, evaluators);
+    for (size_t c = 0; c < checkpoints.size(); ++c) {
+      const CheckpointPtr& checkpoint = checkpoints[c];
       std::vector<std::string> row = {checkpoint->path().string()};
-      for (const auto& evaluator : evaluators) {
+      for (size_t i = 0; i < evaluators.size(); ++i) {
+        EvaluateOptions options{.progress = progress.get()};
+        if (compare_) options.watch = pairs[i].watch(c);
         const Score result =
-            evaluator->evaluate(*checkpoint, {.progress = progress.get()})
-                .value();
+            evaluators[i]->evaluate(*checkpoint, options).value();
         output.object(describe_score(checkpoint->path(), result));
         row.push_back(score_text(result));
       }
       rows.push_back(std::move(row));
     }
     print_table(output, columns, rows);
+    if (compare_) print_pairs(pairs, output);
+  }
+
+  std::vector<Pair> make_pairs(
+      std::span<const CheckpointPtr> checkpoints,
+      std::span<const std::unique_ptr<Evaluator>> evaluators) const {
+    std::vector<Pair> pairs;
+    for (const auto& evaluator : evaluators) {
+      pairs.emplace_back(checkpoints[0]->path().string(),
+                         checkpoints[1]->path().string(), evaluator->dataset(),
+                         eval_.options.metric);
+    }
+    return pairs;
+  }
+
+  static void print_pairs(const std::vector<Pair>& pairs,
+                          const Output& output) {
+    std::vector<std::vector<std::string>> rows;
+    for (const Pair& pair : pairs) {
+      const ordered_json found = pair.describe();
+      output.object(found);
+      rows.push_back({found["dataset"].get<std::string>(),
+                      found["only_a"].dump(), found["only_b"].dump(),
+                      short_number(found["p_value"].get<double>())});
+    }
+    output.line("");
+    print_table(output,
+                {{"data set"},
+                 {"only first right", 0, true},
+                 {"only second right", 0, true},
+                 {"p-value", 0, true}},
+                rows);
   }
 
   CheckpointArguments checkpoints_;
   EvalArguments eval_;
   std::filesystem::path predictions_;
   std::filesystem::path logits_;
+  bool compare_ = false;
   bool force_ = false;
 };
 

@@ -39,6 +39,11 @@ class Greedy : public Task {
         ->capture_default_str();
     app.add_option("--scores", scores_,
                    "JSON Lines with known scores, as soup eval prints them");
+    app.add_option("--run-dir", search.run_dir,
+                   "folder of the journal: the same command goes on where it "
+                   "stopped (default: OUT.run)");
+    app.add_flag("--fresh", search.fresh,
+                 "forget what the journal holds and start anew");
     app.add_flag("--full", search.full,
                  "score every candidate on every example: same answer, "
                  "slower");
@@ -52,10 +57,19 @@ class Greedy : public Task {
     arguments_.search.order = kOrders.at(order_);
     arguments_.search.accept_equal = accept_ == "ge";
     if (!scores_.empty()) arguments_.search.scores = read_scores(scores_);
+    if (arguments_.search.run_dir.empty()) {
+      arguments_.search.run_dir = default_run_dir();
+    }
     return run_search(find_search("greedy"), arguments_, output);
   }
 
  private:
+  std::filesystem::path default_run_dir() const {
+    std::filesystem::path out = arguments_.output.out;
+    if (!out.has_filename()) out = out.parent_path();  // a folder: "out/"
+    return out += ".run";
+  }
+
   SoupArguments arguments_;
   std::string order_ = "score";
   std::string accept_ = "ge";

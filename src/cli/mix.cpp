@@ -1,5 +1,8 @@
+#include <optional>
+
 #include "cli/commands.h"
 #include "cli/describe.h"
+#include "cli/explain.h"
 #include "cli/soup_command.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -14,46 +17,98 @@ class Mix : public Task {
  public:
   explicit Mix(CLI::App& app) {
     app.add_option("RECIPE", recipe_,
-                   "a recipe (JSON), a soup that carries one, or - for "
-                   "standard input")
+                   "a recipe (JSON, or mergekit's YAML), a soup that carries "
+                   "one, or - for standard input")
         ->required();
     output_.add_to(app);
     extras_.add_to(app);
     app.add_flag("--print", print_,
-                 "print the effective recipe, write nothing");
+                 "print the effective recipe as JSON, write nothing");
+    app.add_option("--explain", explain_,
+                   "print the sources and numbers of one output tensor, write "
+                   "nothing");
+    app.add_option("--allow-path", allowed_,
+                   "a folder whose models the recipe may read, beside its own "
+                   "folder and the Hugging Face cache (repeatable)")
+        ->allow_extra_args(false);
+    app.add_option("--numerics", numerics_,
+                   "default: float64, rounded once; mergekit: rounded after "
+                   "every operation as mergekit 0.1.5 does, for linear and "
+                   "rules on task vectors (default: the recipe's)");
+    app.add_option("--seed", seed_,
+                   "of rules that draw (default: the recipe's, "
+                   "else 0)");
   }
 
   int run(const Output& output) override {
-    const Recipe recipe = recipe_ == "-" ? parse_recipe(read_stdin(kMaxRecipe),
-                                                        "standard input", ".")
-                                         : read_recipe(recipe_);
+    Recipe recipe = read();
+    if (seed_) recipe.seed = *seed_;
+    if (!numerics_.empty()) recipe.numerics = find_numerics(numerics_);
+    check_paths(recipe);
     if (print_) {
       output.text(recipe_json(recipe, ".").dump(2) + "\n");
       return 0;
     }
-    extras_.check(output_);
+    if (explain_.empty()) extras_.check(output_);
     const auto opened = open_ingredients(recipe);
     std::vector<const Checkpoint*> ingredients;
     for (const CheckpointPtr& c : opened) ingredients.push_back(c.get());
+    if (!explain_.empty()) {
+      explain_tensor(make_plan(recipe, ingredients), ingredients, explain_,
+                     output);
+      return 0;
+    }
     if (extras_.dry_run) {
       print_plan(recipe, ingredients, output);
       return 0;
     }
-    const MakeResult made =
-        make_soup(recipe, ingredients, output_.out,
-                  output_.write_options(recipe.ingredients.front().path),
-                  {.progress = true});
+    WriteOptions options =
+        output_.write_options(recipe.ingredients.front().path);
+    if (!yaml_.empty()) options.files["mergekit_config.yml"] = yaml_;
+    const MakeResult made = make_soup(recipe, ingredients, output_.out, options,
+                                      {.progress = true});
     extras_.write(recipe);
     report(recipe, made, output);
     return 0;
   }
 
  private:
+  Recipe read() {
+    const bool is_stdin = recipe_ == "-";
+    const std::filesystem::path path = recipe_;
+    const std::string extension = path.extension().string();
+    if (!is_stdin && extension != ".yml" && extension != ".yaml") {
+      return read_recipe(recipe_);
+    }
+    const std::string text =
+        is_stdin ? read_stdin(kMaxRecipe) : read_text(path, kMaxRecipe);
+    const Recipe recipe =
+        is_stdin ? parse_recipe(text, "standard input", ".")
+                 : parse_recipe(text, printable(recipe_), folder_of(path));
+    // Kept word for word beside what it made.
+    if (recipe.merge != nullptr &&
+        text.find_first_not_of(" \t\r\n") != text.find('{')) {
+      yaml_ = text;
+    }
+    return recipe;
+  }
+
+  // A soup names what it was made of, a recipe may come from anywhere.
+  void check_paths(const Recipe& recipe) const {
+    if (recipe.merge == nullptr) return;
+    std::vector<std::filesystem::path> folders(allowed_.begin(),
+                                               allowed_.end());
+    folders.push_back(recipe_ == "-" ? "." : folder_of(recipe_));
+    check_recipe_paths(recipe, folders);
+  }
+
   void report(const Recipe& recipe, const MakeResult& made,
               const Output& output) const {
     ordered_json list = ordered_json::array();
     for (const Ingredient& i : recipe.ingredients) {
-      list.push_back({{"path", i.path.string()}, {"weight", i.weight}});
+      ordered_json entry = {{"path", i.path.string()}, {"weight", i.weight}};
+      if (recipe.merge != nullptr) entry.erase("weight");
+      list.push_back(std::move(entry));
     }
     output.object({{"kind", "soup"},
                    {"search", nullptr},
@@ -68,6 +123,11 @@ class Mix : public Task {
   }
 
   std::string recipe_;
+  std::string explain_;
+  std::vector<std::string> allowed_;
+  std::string numerics_;
+  std::optional<uint64_t> seed_;
+  std::string yaml_;
   OutputArguments output_;
   RecipeArguments extras_;
   bool print_ = false;

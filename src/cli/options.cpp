@@ -70,8 +70,8 @@ std::vector<CheckpointPtr> CheckpointArguments::collect() const {
 void MixArguments::add_to(CLI::App& app) {
   add_dtype_option(app, recipe.dtype);
   app.add_option("--include", recipe.include,
-                 "mix only tensors whose name this regex finds; the others "
-                 "are copied from the first checkpoint");
+                 "mix only tensors whose name this regex (RE2's syntax) finds; "
+                 "the others are copied from the first checkpoint");
   app.add_option("--exclude", recipe.exclude,
                  "do not mix tensors whose name this regex finds");
   app.add_option("--ints", ints,

@@ -7,6 +7,15 @@
 #include "soup/checkpoint.h"
 
 namespace soup {
+namespace {
+
+// As it lies in memory: little-endian, like all machines this is built for.
+template <typename T>
+void append(std::string& bytes, T value) {
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+}  // namespace
 
 std::function<void(std::span<const Verdict>, std::span<const float>)>
 Predictions::collector() {
@@ -16,18 +25,53 @@ Predictions::collector() {
   };
 }
 
-void Predictions::write_lines(const std::filesystem::path& file,
-                              bool force) const {
+void Predictions::write_predictions(
+    const std::filesystem::path& file, bool force,
+    const std::function<std::string(int64_t)>& path_of) const {
+  const bool npy = file.extension() == ".npy";
+  write_text(file, npy ? records() : lines(path_of), force);
+}
+
+std::string Predictions::lines(
+    const std::function<std::string(int64_t)>& path_of) const {
   std::string text;
   for (const Verdict& v : verdicts_) {
-    text += nlohmann::ordered_json{{"index", v.example},
-                                   {"label", v.label},
-                                   {"prediction", v.prediction},
-                                   {"margin", v.margin}}
-                .dump() +
+    nlohmann::ordered_json line = {{"index", v.example}};
+    const std::string path = path_of(v.example);
+    if (!path.empty()) line["path"] = path;
+    line["label"] = v.label;
+    line["prediction"] = v.prediction;
+    line["margin"] = v.margin;
+    text += line.dump(-1, ' ', false,
+                      nlohmann::ordered_json::error_handler_t::replace) +
             "\n";
   }
-  write_text(file, text, force);
+  return text;
+}
+
+// NumPy's format, version 1.0 (NEP 1): magic, length of the header, a Python
+// dictionary padded so that the values begin at a multiple of 64, the values.
+std::string Predictions::records() const {
+  std::string header =
+      "{'descr': [('index', '<i8'), ('label', '<i4'), ('prediction', '<i4'), "
+      "('margin', '<f4')], 'fortran_order': False, 'shape': (" +
+      std::to_string(verdicts_.size()) + ",), }";
+  constexpr size_t kAlignment = 64;
+  constexpr size_t kStart = 10;
+  const size_t used = kStart + header.size() + 1;
+  header.append((kAlignment - used % kAlignment) % kAlignment, ' ');
+  header += '\n';
+  std::string bytes = "\x93NUMPY\x01";
+  bytes += '\0';
+  append(bytes, static_cast<uint16_t>(header.size()));
+  bytes += header;
+  for (const Verdict& v : verdicts_) {
+    append(bytes, v.example);
+    append(bytes, v.label);
+    append(bytes, v.prediction);
+    append(bytes, v.margin);
+  }
+  return bytes;
 }
 
 void Predictions::write_logits(const std::filesystem::path& file,

@@ -2,6 +2,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "soup/eval.h"
@@ -15,12 +18,19 @@ class Predictions {
   std::function<void(std::span<const Verdict>, std::span<const float>)>
   collector();
 
-  /// One JSON object a line: index, label, prediction, margin.
-  void write_lines(const std::filesystem::path& file, bool force) const;
+  /// Index, path (of the example `path_of` has one for), label, prediction and
+  /// margin: one JSON object a line or, where `file` ends in .npy, a NumPy
+  /// array of records (int64, int32, int32, float32), without paths.
+  void write_predictions(
+      const std::filesystem::path& file, bool force,
+      const std::function<std::string(int64_t)>& path_of) const;
   /// safetensors: logits float32 [examples, classes], labels int64 [examples].
   void write_logits(const std::filesystem::path& file, bool force) const;
 
  private:
+  std::string lines(const std::function<std::string(int64_t)>& path_of) const;
+  std::string records() const;
+
   std::vector<Verdict> verdicts_;
   std::vector<float> logits_;
 };

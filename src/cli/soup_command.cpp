@@ -94,7 +94,7 @@ class SoupRun {
       }
     };
     options.on_candidate = [&, head = false](const Candidate& c) mutable {
-      output_.object(describe_candidate(c));
+      output_.object(candidate_json(c));
       if (!head) output_.line(table_head(columns));
       head = true;
       output_.line(table_row(columns, cells(c)));

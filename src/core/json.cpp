@@ -106,6 +106,9 @@ template int64_t get_as(const ordered_json&, const std::string&,
                         const std::string&);
 template bool get_as(const ordered_json&, const std::string&,
                      const std::string&);
+template std::vector<std::string> get_as(const ordered_json&,
+                                         const std::string&,
+                                         const std::string&);
 template std::vector<double> get_as(const ordered_json&, const std::string&,
                                     const std::string&);
 

@@ -37,6 +37,9 @@ extern template int64_t get_as(const nlohmann::ordered_json&,
                                const std::string&, const std::string&);
 extern template bool get_as(const nlohmann::ordered_json&, const std::string&,
                             const std::string&);
+extern template std::vector<std::string> get_as(const nlohmann::ordered_json&,
+                                                const std::string&,
+                                                const std::string&);
 extern template std::vector<double> get_as(const nlohmann::ordered_json&,
                                            const std::string&,
                                            const std::string&);

@@ -6,8 +6,12 @@
 #include "core/json.h"
 #include "core/table.h"
 #include "core/text.h"
+#include "data/cifar.h"
+#include "data/examples.h"
 #include "data/folders.h"
 #include "data/idx.h"
+#include "data/list.h"
+#include "data/npy.h"
 #include "data/spec.h"
 #include "soup/data.h"
 #include "soup/error.h"
@@ -19,13 +23,22 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMaxSpec = 1 << 20;
 constexpr std::array<std::string_view, 1> kFolderKeys = {"labels"};
-constexpr std::array<std::string_view, 2> kIdxKeys = {"images", "labels"};
+constexpr std::array<std::string_view, 2> kPairKeys = {"images", "labels"};
+constexpr std::array<std::string_view, 1> kFilesKeys = {"files"};
 
 constexpr std::array kLoaders = {
     DatasetLoader{"folders", "one folder of JPEG or PNG pictures a class",
                   kFolderKeys, folders_present, load_folders},
     DatasetLoader{"idx", "IDX files of pictures and labels, gzipped or not",
-                  kIdxKeys, idx_present, load_idx},
+                  kPairKeys, files_present, load_idx},
+    DatasetLoader{"npy", "NumPy arrays of pictures (uint8) and labels",
+                  kPairKeys, files_present, load_npy},
+    DatasetLoader{"cifar10", "CIFAR-10's binary version", kFilesKeys,
+                  files_present, load_cifar10},
+    DatasetLoader{"cifar100", "CIFAR-100's binary version, fine labels",
+                  kFilesKeys, files_present, load_cifar100},
+    DatasetLoader{"list", "lists (.csv, .tsv, .jsonl) of 'path' and 'label'",
+                  kFilesKeys, files_present, load_list},
 };
 
 const DatasetLoader& loader_of(const DatasetSpec& spec) {
@@ -75,10 +88,13 @@ DatasetSpec find_dataset(const std::string& name, const fs::path& data) {
   if (path.extension() == ".json") {
     return parse_spec(read_json(path, kMaxSpec), path, folder_of(path));
   }
+  if (is_list(path)) return list_spec(path);
   if (name.find('/') != std::string::npos) {
-    throw Error(name +
-                ": no such folder; expected a data set's name, a spec "
-                "(.json) or a folder of class folders");
+    throw Error(
+        name +
+        ": no such folder; expected a data set's name, a spec "
+        "(.json), a folder of class folders or a list of pictures (.csv, "
+        ".tsv, .jsonl)");
   }
   throw_unknown(name, files);
 }

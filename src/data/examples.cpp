@@ -2,10 +2,42 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {
+namespace {
+
+std::vector<std::filesystem::path> files_of(const DatasetSpec& spec) {
+  std::vector<std::filesystem::path> files = spec.files;
+  for (const auto& file : {spec.images, spec.labels_file}) {
+    if (!file.empty()) files.push_back(file);
+  }
+  return files;
+}
+
+bool is_there(const std::filesystem::path& file) {
+  std::error_code error;
+  return std::filesystem::exists(file, error);
+}
+
+}  // namespace
+
+bool files_present(const DatasetSpec& spec) {
+  const auto files = files_of(spec);
+  return std::all_of(files.begin(), files.end(), is_there);
+}
+
+void check_files(const DatasetSpec& spec) {
+  for (const auto& file : files_of(spec)) {
+    if (is_there(file)) continue;
+    throw Error(file.string() + ": no such file; " + spec.name +
+                " is expected there (--data or $SOUP_DATA says where named "
+                "data sets lie)");
+  }
+}
 
 std::array<int64_t, 2> checked_range(const DatasetSpec& spec, int64_t count) {
   const std::array<int64_t, 2> range =

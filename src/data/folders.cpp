@@ -2,16 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <charconv>
 #include <cstdint>
 
-#include "core/file.h"
-#include "core/progress.h"
-#include "core/threads.h"
-#include "data/decode.h"
-#include "data/examples.h"
-#include "data/prepare.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -81,19 +73,14 @@ void walk(const std::string& folder, int depth, Tree& tree) {
 }
 
 int32_t integer_label(const std::string& name, const std::string& folder) {
-  int32_t label = -1;
-  const auto [end, error] =
-      std::from_chars(name.data(), name.data() + name.size(), label);
-  if (error != std::errc() || end != name.data() + name.size() || label < 0) {
-    throw Error(folder + "/" + name +
-                ": with 'labels': 'integer' the name of a class folder is its "
-                "number");
-  }
-  return label;
+  const std::optional<int32_t> label = parse_label(name);
+  if (label) return *label;
+  throw Error(folder + "/" + name +
+              ": with 'labels': 'integer' the name of a class folder is its "
+              "number");
 }
 
-void add_class(const std::string& folder, int32_t label,
-               FolderListing& listing) {
+void add_class(const std::string& folder, int32_t label, Listing& listing) {
   Tree tree;
   walk(folder, 0, tree);
   std::sort(tree.begin(), tree.end());
@@ -111,7 +98,7 @@ void add_class(const std::string& folder, int32_t label,
 
 }  // namespace
 
-FolderListing list_folders(const fs::path& folder, const std::string& labels) {
+Listing list_folders(const fs::path& folder, const std::string& labels) {
   const std::string root = folder.string();
   if (!fs::is_directory(folder)) {
     throw Error(root + ": no such folder; expected class folders in it");
@@ -122,7 +109,7 @@ FolderListing list_folders(const fs::path& folder, const std::string& labels) {
                 ": no class folders in it; expected one folder of "
                 "pictures a class");
   }
-  FolderListing listing;
+  Listing listing;
   if (labels == "rank") listing.class_names = names.folders;
   for (size_t i = 0; i < names.folders.size(); ++i) {
     const std::string& name = names.folders[i];
@@ -140,32 +127,8 @@ bool folders_present(const DatasetSpec& spec) {
 
 Examples load_folders(const DatasetSpec& spec, const PictureShape& shape,
                       const Preprocess& preprocess) {
-  const Preparer preparer(shape, preprocess, spec.name);
-  FolderListing listing = list_folders(spec.path, spec.labels);
-  const auto [begin, end] =
-      checked_range(spec, static_cast<int64_t>(listing.files.size()));
-  Examples examples = make_examples(spec, end - begin, shape);
-  examples.class_names = std::move(listing.class_names);
-  examples.labels.assign(listing.labels.begin() + begin,
-                         listing.labels.begin() + end);
-  examples.paths.assign(listing.files.begin() + begin,
-                        listing.files.begin() + end);
-
-  Progress progress("decoding " + spec.name, examples.count, Unit::kExamples);
-  const int64_t bytes = preparer.bytes();
-  std::atomic<bool> resized{false};
-  parallel_for(examples.count, 0, [&](int64_t i) {
-    const std::string& path = examples.paths[static_cast<size_t>(i)];
-    const MappedFile file(path);
-    const std::span<uint8_t> out(examples.pixels.data() + i * bytes,
-                                 static_cast<size_t>(bytes));
-    if (preparer.prepare(decode_picture(file.bytes(), path), path, out)) {
-      resized = true;
-    }
-    progress.add(1);
-  });
-  examples.resized = resized;
-  return examples;
+  return load_listing(spec, shape, preprocess,
+                      list_folders(spec.path, spec.labels));
 }
 
 }  // namespace soup

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 
 #include "core/text.h"
-#include "core/threads.h"
 #include "data/examples.h"
 #include "data/inflate.h"
+#include "data/pixels.h"
 #include "data/prepare.h"
 #include "soup/error.h"
 
@@ -88,25 +87,12 @@ class IdxFile {
   int64_t bytes_ = 1;
 };
 
-void check_there(const DatasetSpec& spec, const fs::path& file) {
-  if (fs::exists(file)) return;
-  throw Error(file.string() + ": no such file; " + spec.name +
-              " is expected there (--data or $SOUP_DATA says where named data "
-              "sets lie)");
-}
-
 }  // namespace
-
-bool idx_present(const DatasetSpec& spec) {
-  std::error_code error;
-  return fs::exists(spec.images, error) && fs::exists(spec.labels_file, error);
-}
 
 Examples load_idx(const DatasetSpec& spec, const PictureShape& shape,
                   const Preprocess& preprocess) {
   const Preparer preparer(shape, preprocess, spec.name);
-  check_there(spec, spec.images);
-  check_there(spec, spec.labels_file);
+  check_files(spec);
   IdxFile pictures(spec.images, 3);
   IdxFile labels(spec.labels_file, 1);
   const std::vector<int64_t>& size = pictures.shape();
@@ -121,20 +107,9 @@ Examples load_idx(const DatasetSpec& spec, const PictureShape& shape,
   const std::vector<uint8_t> pixels = pictures.read(begin, end);
   Examples examples = make_examples(spec, end - begin, shape);
   examples.labels.assign(classes.begin(), classes.end());
-  const int64_t from = size[1] * size[2];
-  const int64_t to = preparer.bytes();
-  std::atomic<bool> resized{false};
-  parallel_for(examples.count, 0, [&](int64_t i) {
-    const uint8_t* first = pixels.data() + i * from;
-    const Picture picture{.height = size[1],
-                          .width = size[2],
-                          .channels = 1,
-                          .pixels = {first, first + from}};
-    const std::span<uint8_t> out(examples.pixels.data() + i * to,
-                                 static_cast<size_t>(to));
-    if (preparer.prepare(picture, spec.images.string(), out)) resized = true;
-  });
-  examples.resized = resized;
+  prepare_pixels(preparer,
+                 {.height = size[1], .width = size[2], .pixels = pixels},
+                 spec.images.string(), examples);
   return examples;
 }
 

@@ -4,7 +4,6 @@
 
 namespace soup {
 
-bool idx_present(const DatasetSpec&);
 Examples load_idx(const DatasetSpec&, const PictureShape&, const Preprocess&);
 
 }  // namespace soup

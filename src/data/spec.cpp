@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/file.h"
 #include "core/json.h"
 #include "core/table.h"
 #include "data/resize.h"
@@ -115,6 +116,21 @@ fs::path needed_path(const ordered_json& json, const std::string& key,
   return base / get_as<std::string>(json, key, where);
 }
 
+std::vector<fs::path> needed_files(const ordered_json& json,
+                                   const fs::path& base,
+                                   const std::string& where) {
+  if (!json.contains("files")) {
+    throw UsageError(where + ": the key 'files' is missing");
+  }
+  std::vector<fs::path> files;
+  for (const auto& name :
+       get_as<std::vector<std::string>>(json, "files", where)) {
+    files.push_back(base / name);
+  }
+  if (files.empty()) throw UsageError(where + ": 'files' names no file");
+  return files;
+}
+
 std::string text_or(const ordered_json& json, const std::string& key,
                     const std::string& fallback, const std::string& where) {
   return json.contains(key) ? get_as<std::string>(json, key, where) : fallback;
@@ -145,15 +161,19 @@ DatasetSpec parse_spec(const ordered_json& json, const fs::path& origin,
 
   spec.name = text_or(json, "name", origin.stem().string(), where);
   spec.summary = text_or(json, "summary", "", where);
-  const bool files = loader.name == "idx";
+  const auto knows = [&](std::string_view key) {
+    return std::find(loader.keys.begin(), loader.keys.end(), key) !=
+           loader.keys.end();
+  };
   spec.path = root;
-  if (!files || json.contains("path")) {
+  if (!(knows("images") || knows("files")) || json.contains("path")) {
     spec.path = needed_path(json, "path", root, where);
   }
-  if (files) {
+  if (knows("files")) spec.files = needed_files(json, spec.path, where);
+  if (knows("images")) {
     spec.images = needed_path(json, "images", spec.path, where);
     spec.labels_file = needed_path(json, "labels", spec.path, where);
-  } else {
+  } else if (knows("labels")) {
     spec.labels = text_or(json, "labels", "rank", where);
     check_choice(spec.labels, "labels", kLabels, where);
   }
@@ -173,10 +193,23 @@ DatasetSpec folder_spec(const fs::path& folder) {
   return spec;
 }
 
+DatasetSpec list_spec(const fs::path& file) {
+  DatasetSpec spec;
+  spec.name = file.stem().string();
+  spec.loader = "list";
+  spec.path = folder_of(file);
+  spec.files = {file};
+  return spec;
+}
+
 bool same_examples(const DatasetSpec& a, const DatasetSpec& b) {
   return a.loader == b.loader && a.range == b.range &&
          resolved(a.path) == resolved(b.path) &&
-         resolved(a.images) == resolved(b.images);
+         resolved(a.images) == resolved(b.images) &&
+         std::equal(a.files.begin(), a.files.end(), b.files.begin(),
+                    b.files.end(), [](const fs::path& x, const fs::path& y) {
+                      return resolved(x) == resolved(y);
+                    });
 }
 
 Preprocess overlay(const Preprocess& over, const Preprocess& under) {

@@ -17,4 +17,7 @@ DatasetSpec parse_spec(const nlohmann::ordered_json& json,
 /// The spec of a plain folder of class folders.
 DatasetSpec folder_spec(const std::filesystem::path& folder);
 
+/// The spec of a list of pictures, whose paths start at its own folder.
+DatasetSpec list_spec(const std::filesystem::path& file);
+
 }  // namespace soup

@@ -59,6 +59,12 @@ class ByCommand : public Evaluator {
   const std::string& dataset() const override { return name_; }
   int64_t examples() const override { return 0; }
   bool counts() const override { return false; }
+  bool higher_is_better() const override { return !lower_is_better_; }
+  std::map<std::string, std::string> identity() const override {
+    return {{"command", command_},
+            {"direction",
+             lower_is_better_ ? "lower is better" : "higher is better"}};
+  }
 
   std::optional<Score> evaluate(const Checkpoint& weights,
                                 const EvaluateOptions& options) override {

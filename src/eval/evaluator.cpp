@@ -51,6 +51,19 @@ class InProcess : public Evaluator {
   const std::string& dataset() const override { return name_; }
   int64_t examples() const override { return resident_.examples().count; }
   bool counts() const override { return metric_.counts; }
+  bool higher_is_better() const override { return metric_.higher_is_better; }
+  std::optional<TermRange> terms() const override {
+    if (metric_.whole != nullptr) return std::nullopt;
+    return metric_.counts ? TermRange{.highest = 1} : TermRange{};
+  }
+  std::map<std::string, std::string> identity() const override {
+    return {{"data set", name_},
+            {"data", resident_.hash()},
+            {"model", std::string(model_->name())},
+            {"metric", std::string(metric_.name)},
+            {"device", std::string(model_->device().is_cpu() ? "cpu" : "gpu")},
+            {"batch size", std::to_string(options_.batch_size)}};
+  }
 
   std::string path(int64_t example) const override {
     const std::vector<std::string>& paths = resident_.examples().paths;
@@ -62,35 +75,26 @@ class InProcess : public Evaluator {
     const Clock::time_point start = Clock::now();
     model_->load(weights);
     const std::vector<int64_t> order = order_of(options);
-    Sum sum;
-    sum.terms.resize(static_cast<size_t>(examples()));
+    std::vector<Verdict> verdicts;
     std::vector<float> logits;
     for (size_t begin = 0; begin < order.size();) {
       const auto block = std::span(order).subspan(
           begin, std::min(static_cast<size_t>(block_), order.size() - begin));
       compute(block, logits);
-      if (!look_at(block, logits, options, sum)) return std::nullopt;
+      if (!look_at(block, logits, options, verdicts)) return std::nullopt;
       begin += block.size();
       if (options.progress != nullptr) {
         options.progress->add(std::ssize(block));
       }
     }
-    if (sum.not_numbers > 0) {
-      log::warn(weights.path().string() + ": logits that are not numbers for " +
-                std::to_string(sum.not_numbers) + " examples of " + name_);
-    }
-    Score score = score_of(sum, std::ssize(order));
+    warn_of_no_numbers(weights, verdicts);
+    Score score = score_of(std::move(verdicts), metric_);
+    score.dataset = name_;
     score.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     return score;
   }
 
  private:
-  struct Sum {
-    std::vector<double> terms;  ///< by example
-    int64_t correct = 0;
-    int64_t not_numbers = 0;
-  };
-
   void check_labels(const DatasetSpec& spec) const {
     const Examples& examples = resident_.examples();
     const int64_t most =
@@ -145,50 +149,37 @@ class InProcess : public Evaluator {
 
   /// Judges a block batch by batch; false when the watch stops.
   bool look_at(std::span<const int64_t> block, const std::vector<float>& logits,
-               const EvaluateOptions& options, Sum& sum) const {
+               const EvaluateOptions& options,
+               std::vector<Verdict>& verdicts) const {
     const auto classes = static_cast<size_t>(model_->classes());
     const auto batch = static_cast<size_t>(options_.batch_size);
-    std::vector<Verdict> verdicts;
     for (size_t begin = 0; begin < block.size(); begin += batch) {
       const size_t end = std::min(begin + batch, block.size());
-      verdicts.clear();
       for (size_t i = begin; i < end; ++i) {
         const std::span row(logits.data() + i * classes, classes);
         const int32_t label =
             resident_.examples().labels[static_cast<size_t>(block[i])];
         verdicts.push_back(judge(row, label, block[i], metric_));
-        add(verdicts.back(), sum);
       }
+      const std::span<const Verdict> last =
+          std::span(verdicts).last(end - begin);
       if (options_.logits) {
-        options_.logits(verdicts, {logits.data() + begin * classes,
-                                   (end - begin) * classes});
+        options_.logits(
+            last, {logits.data() + begin * classes, (end - begin) * classes});
       }
-      if (options.watch && !options.watch(verdicts)) return false;
+      if (options.watch && !options.watch(last)) return false;
     }
     return true;
   }
 
-  static void add(const Verdict& verdict, Sum& sum) {
-    sum.terms[static_cast<size_t>(verdict.example)] = verdict.term;
-    sum.correct += verdict.term > 0 ? 1 : 0;
-    sum.not_numbers += verdict.prediction < 0 ? 1 : 0;
-  }
-
-  Score score_of(const Sum& sum, int64_t count) const {
-    Score score{.dataset = name_,
-                .metric = std::string(metric_.name),
-                .count = count,
-                .correct = {},
-                .higher_is_better = metric_.higher_is_better};
-    double total = static_cast<double>(sum.correct);
-    if (metric_.counts) {
-      score.correct = sum.correct;
-    } else {
-      // In file order: the rounding must not depend on the order of looking.
-      total = std::accumulate(sum.terms.begin(), sum.terms.end(), 0.0);
-    }
-    score.value = total / static_cast<double>(count);
-    return score;
+  void warn_of_no_numbers(const Checkpoint& weights,
+                          std::span<const Verdict> verdicts) const {
+    const auto count =
+        std::count_if(verdicts.begin(), verdicts.end(),
+                      [](const Verdict& v) { return v.prediction < 0; });
+    if (count == 0) return;
+    log::warn(weights.path().string() + ": logits that are not numbers for " +
+              std::to_string(count) + " examples of " + name_);
   }
 
   std::string name_;

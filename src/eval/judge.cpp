@@ -1,5 +1,6 @@
 #include "eval/judge.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -27,6 +28,23 @@ float margin_of(std::span<const float> logits, size_t label) {
   return logits[label] == other ? 0 : logits[label] - other;
 }
 
+double mean_of(std::span<const Verdict> verdicts) {
+  double sum = 0;
+  for (const Verdict& verdict : verdicts) sum += verdict.term;
+  return sum / static_cast<double>(verdicts.size());
+}
+
+std::optional<double> standard_error(std::span<const Verdict> verdicts,
+                                     double mean) {
+  if (verdicts.size() < 2) return std::nullopt;
+  double squares = 0;
+  for (const Verdict& verdict : verdicts) {
+    squares += (verdict.term - mean) * (verdict.term - mean);
+  }
+  const auto count = static_cast<double>(verdicts.size());
+  return std::sqrt(squares / (count - 1) / count);
+}
+
 }  // namespace
 
 Verdict judge(std::span<const float> logits, int32_t label, int64_t example,
@@ -38,6 +56,26 @@ Verdict judge(std::span<const float> logits, int32_t label, int64_t example,
                        : margin_of(logits, static_cast<size_t>(label));
   verdict.term = metric.term(logits, label);
   return verdict;
+}
+
+Score score_of(std::vector<Verdict> verdicts, const Metric& metric) {
+  std::stable_sort(
+      verdicts.begin(), verdicts.end(),
+      [](const Verdict& a, const Verdict& b) { return a.example < b.example; });
+  Score score{.metric = std::string(metric.name),
+              .count = std::ssize(verdicts),
+              .higher_is_better = metric.higher_is_better};
+  if (metric.whole != nullptr) {
+    score.value = metric.whole(verdicts);
+    return score;
+  }
+  score.value = mean_of(verdicts);
+  score.standard_error = standard_error(verdicts, score.value);
+  if (metric.counts) {
+    score.correct = std::count_if(verdicts.begin(), verdicts.end(),
+                                  [](const Verdict& v) { return v.term > 0; });
+  }
+  return score;
 }
 
 }  // namespace soup

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "soup/eval.h"
 
@@ -9,5 +10,9 @@ namespace soup {
 /// What `logits` say of an example whose true class is `label`.
 Verdict judge(std::span<const float> logits, int32_t label, int64_t example,
               const Metric& metric);
+
+/// The score of `verdicts`, at least one, by `metric`. They are put into file
+/// order first: its rounding does not depend on the order of looking.
+Score score_of(std::vector<Verdict> verdicts, const Metric& metric);
 
 }  // namespace soup

@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "eval/summaries.h"
 #include "soup/eval.h"
 
 namespace soup {
@@ -28,11 +29,46 @@ double top5(std::span<const float> logits, int32_t label) {
   return rank_of(logits, label) < 5 ? 1.0 : 0.0;
 }
 
-double nll(std::span<const float> logits, int32_t label) {
+// Logarithm of the softmax's denominator.
+double log_sum_exp(std::span<const float> logits) {
   const double most = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (float logit : logits) sum += std::exp(logit - most);
-  return most + std::log(sum) - logits[static_cast<size_t>(label)];
+  return most + std::log(sum);
+}
+
+double nll(std::span<const float> logits, int32_t label) {
+  return log_sum_exp(logits) - logits[static_cast<size_t>(label)];
+}
+
+// Largest probability of the softmax, whatever the label.
+double confidence(std::span<const float> logits, int32_t /*label*/) {
+  return std::exp(*std::max_element(logits.begin(), logits.end()) -
+                  log_sum_exp(logits));
+}
+
+// Brier, Verification of forecasts expressed in terms of probability, 1950:
+// over all classes, so from 0 to 2.
+double brier(std::span<const float> logits, int32_t label) {
+  const double all = log_sum_exp(logits);
+  double sum = 0;
+  for (int32_t c = 0; c < std::ssize(logits); ++c) {
+    const double error = std::exp(logits[static_cast<size_t>(c)] - all) -
+                         (c == label ? 1.0 : 0.0);
+    sum += error * error;
+  }
+  return sum;
+}
+
+// The square loss of arXiv:2006.07322, section 2, without its rescaling.
+double mse(std::span<const float> logits, int32_t label) {
+  double sum = 0;
+  for (int32_t c = 0; c < std::ssize(logits); ++c) {
+    const double error =
+        logits[static_cast<size_t>(c)] - (c == label ? 1.0 : 0.0);
+    sum += error * error;
+  }
+  return sum / static_cast<double>(logits.size());
 }
 
 constexpr std::array kMetrics = {
@@ -40,7 +76,19 @@ constexpr std::array kMetrics = {
            true, top1},
     Metric{"top5", "share of examples with the true class among the best five",
            true, true, top5},
+    Metric{"class_accuracy", "mean over the true classes of their top-1 share",
+           false, true, top1, class_accuracy},
+    Metric{"macro_f1", "mean over the classes of F1", false, true, top1,
+           macro_f1},
+    Metric{"mcc", "Matthews correlation of true and best classes", false, true,
+           top1, matthews_correlation},
     Metric{"nll", "mean negative log-likelihood, in nats", false, false, nll},
+    Metric{"brier", "Brier score: squared error of the probabilities, 0 to 2",
+           false, false, brier},
+    Metric{"ece", "expected calibration error, 15 bins of equal mass", false,
+           false, confidence, calibration_error},
+    Metric{"mse", "mean squared error of the logits against 0 and 1", false,
+           false, mse},
 };
 
 }  // namespace

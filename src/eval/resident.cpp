@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/hash.h"
 #include "core/log.h"
 
 namespace soup {
@@ -15,6 +16,18 @@ at::Tensor per_channel(const std::vector<double>& values,
   return at::from_blob(const_cast<double*>(values.data()),
                        {std::ssize(values), 1, 1}, options)
       .to(device, at::kFloat, false, true);
+}
+
+std::string hash_of(const Examples& examples, const Preprocess& preprocess) {
+  std::string parts;
+  const auto add = [&](const auto& values) {
+    parts += hex(xxh3_128(std::as_bytes(std::span(values))));
+  };
+  add(examples.pixels);
+  add(examples.labels);
+  add(preprocess.mean);
+  add(preprocess.std);
+  return hex(xxh3_128(std::as_bytes(std::span(parts))));
 }
 
 }  // namespace
@@ -31,6 +44,7 @@ Resident::Resident(const DatasetSpec& spec, const ModelInput& input,
   const std::string notice =
       default_notice(prepared, spec, input, examples_.resized);
   if (!notice.empty()) log::info(notice);
+  hash_ = hash_of(examples_, prepared.all);
 
   pixels_ = at::from_blob(
       examples_.pixels.data(),

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <span>
+#include <string>
 
 #include "eval/preprocess.h"
 #include "soup/data.h"
@@ -18,6 +19,8 @@ class Resident {
            const at::Device& device);
 
   const Examples& examples() const { return examples_; }
+  /// Content hash of pictures, labels and normalisation.
+  const std::string& hash() const { return hash_; }
 
   /// Normalised pictures, float32 [size, channels, height, width], of the
   /// examples `which` (at least one); the last is repeated up to `size`.
@@ -25,6 +28,7 @@ class Resident {
 
  private:
   Examples examples_;  ///< on a GPU without their pixels
+  std::string hash_;
   at::Tensor pixels_;
   at::Tensor mean_;
   at::Tensor std_;

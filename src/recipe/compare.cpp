@@ -17,20 +17,6 @@ std::string tensors(size_t n) {
   return std::to_string(n) + (n == 1 ? " tensor" : " tensors");
 }
 
-// --exclude for the module that `name` belongs to.
-std::string exclusion(const std::string& name) {
-  const size_t dot = name.rfind('.');
-  const bool whole = dot == std::string::npos;
-  std::string regex = "^";
-  for (char c : printable(whole ? name : name.substr(0, dot + 1))) {
-    if (std::string_view(".^$|()[]{}*+?\\").find(c) != std::string_view::npos) {
-      regex += '\\';
-    }
-    regex += c;
-  }
-  return "--exclude '" + regex + (whole ? "$'" : "'");
-}
-
 void append(std::vector<std::string>& lines, const std::string& file,
             std::vector<std::string>& found, const char* what) {
   for (size_t i = 0; i < std::min(found.size(), kLinesPerKind); ++i) {
@@ -45,6 +31,19 @@ void append(std::vector<std::string>& lines, const std::string& file,
 }
 
 }  // namespace
+
+std::string exclusion(const std::string& name) {
+  const size_t dot = name.rfind('.');
+  const bool whole = dot == std::string::npos;
+  std::string regex = "^";
+  for (char c : printable(whole ? name : name.substr(0, dot + 1))) {
+    if (std::string_view(".^$|()[]{}*+?\\").find(c) != std::string_view::npos) {
+      regex += '\\';
+    }
+    regex += c;
+  }
+  return "--exclude '" + regex + (whole ? "$'" : "'");
+}
 
 void Mistakes::differs(std::vector<std::string>& lines,
                        const TensorInfo& tensor, const std::string& found,

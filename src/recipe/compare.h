@@ -10,6 +10,9 @@
 /// Do the ingredients fit together?
 namespace soup {
 
+/// `--exclude REGEX` for the module that tensor `name` belongs to.
+std::string exclusion(const std::string& name);
+
 /// Collects mistakes of one ingredient after another, so that a user sees all
 /// of them at once.
 class Mistakes {

@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t kLines = 20;
 
-std::string values(int64_t n) {
-  return std::to_string(n) + " non-finite value" + (n == 1 ? "" : "s");
+std::string values(int64_t n, const std::string& kind) {
+  return std::to_string(n) + " " + kind + " value" + (n == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -27,8 +27,12 @@ void FindingsOfPlan::add(size_t tensor, const Findings& found) {
   Findings& sum = tensors_[tensor];
   for (size_t k = 0; k < sum.nonfinite.size(); ++k) {
     sum.nonfinite[k] += found.nonfinite[k];
+    sum.negative[k] += found.negative[k];
     if (found.differs[k]) sum.differs[k] = true;
+    sum.distances.squares[k] += found.distances.squares[k];
   }
+  sum.distances.mean_square += found.distances.mean_square;
+  sum.distances.count += found.distances.count;
 }
 
 void FindingsOfPlan::check(
@@ -41,9 +45,15 @@ void FindingsOfPlan::check(
       const std::string subject =
           ingredients[ingredient]->path().string() + ": " + quoted(tensor.out);
       if (tensors_[i].nonfinite[k] > 0 && !plan_.allow_nonfinite) {
-        lines.push_back(subject + " has " + values(tensors_[i].nonfinite[k]) +
+        lines.push_back(subject + " has " +
+                        values(tensors_[i].nonfinite[k], "non-finite") +
                         "; leave out the file or the tensor, or mix them with "
                         "--allow-nonfinite");
+      }
+      if (tensors_[i].negative[k] > 0) {
+        lines.push_back(subject + " has " +
+                        values(tensors_[i].negative[k], "negative") +
+                        "; the diagonal of a Fisher matrix has none");
       }
       if (tensors_[i].differs[k]) {
         lines.push_back(subject + " differs from " +

@@ -18,6 +18,8 @@ class FindingsOfPlan {
   /// Throws Error naming file, tensor and count of everything that is not
   /// acceptable.
   void check(std::span<const Checkpoint* const> ingredients) const;
+  /// By tensor of the plan.
+  std::span<const Findings> tensors() const { return tensors_; }
 
  private:
   const Plan& plan_;

@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
+
+#include "recipe/rule_bodies.h"
 
 namespace soup {
 namespace {
+
+constexpr size_t kMeasuredChunk = 32;  // one in so many is measured
 
 using SourceFloats = std::function<const std::byte*(size_t k)>;
 
@@ -16,10 +21,6 @@ FloatFormat format_of(const Source& source) {
 void widen(const Source& source, const std::byte* in, size_t n, double* out) {
   kernels().accumulate[static_cast<size_t>(format_of(source))](in, n, 1, true,
                                                                out);
-}
-
-void narrow(const Linear& linear, const double* in, size_t n, std::byte* out) {
-  kernels().narrow[static_cast<size_t>(linear.out)](in, n, out);
 }
 
 int64_t count_nonfinite(const Source& source, const std::byte* in, size_t n) {
@@ -69,23 +70,48 @@ void mend_inexact(const Linear& linear, size_t n, const SourceFloats& source,
 
 // float64 inputs: the sum's rounding errors are summed apart, so that equal
 // models average to themselves.
-void make_pair_chunk(const Linear& linear, size_t n, const SourceFloats& source,
-                     Findings& findings, std::byte* out) {
+void pair_means(const Linear& linear, size_t n, const SourceFloats& source,
+                Findings& findings, double* sums) {
   const std::vector<Source>& sources = linear.tensor.sources;
   std::array<double, kChunk> values;
-  std::array<double, kChunk> sums;
   std::array<double, kChunk> errors;
   for (size_t k = 0; k < sources.size(); ++k) {
     widen(sources[k], source(k), n, values.data());
     if (!kernels().all_finite(values.data(), n)) {
       findings.nonfinite[k] += count_nonfinite(sources[k], source(k), n);
     }
-    kernels().accumulate_pair(values.data(), n, sources[k].weight, k == 0,
-                              sums.data(), errors.data());
+    kernels().accumulate_pair(values.data(), n, sources[k].weight, k == 0, sums,
+                              errors.data());
   }
-  kernels().divide_pair(sums.data(), errors.data(), n, linear.divisor,
+  kernels().divide_pair(sums, errors.data(), n, linear.divisor,
                         linear.divisor_error);
-  narrow(linear, sums.data(), n, out);
+}
+
+// Sum of (a - b)^2, in parts that do not wait for each other.
+double square_distance(const double* a, const double* b, size_t n) {
+  constexpr size_t kParts = 8;
+  std::array<double, kParts> sums{};
+  size_t i = 0;
+  for (; i + kParts <= n; i += kParts) {
+    for (size_t j = 0; j < kParts; ++j) {
+      const double d = a[i + j] - b[i + j];
+      sums[j] += d * d;
+    }
+  }
+  for (; i < n; ++i) sums[0] += (a[i] - b[i]) * (a[i] - b[i]);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+void measure(const Linear& linear, const double* means, size_t n,
+             const SourceFloats& source, Distances& distances) {
+  const std::vector<Source>& sources = linear.tensor.sources;
+  std::array<double, kChunk> values{};
+  distances.mean_square += square_distance(means, values.data(), n);
+  distances.count += static_cast<int64_t>(n);
+  for (size_t k = 0; k < sources.size(); ++k) {
+    widen(sources[k], source(k), n, values.data());
+    distances.squares[k] += square_distance(values.data(), means, n);
+  }
 }
 
 }  // namespace
@@ -106,8 +132,14 @@ Linear::Linear(const PlannedTensor& planned) : tensor(planned) {
     divisor_error += (divisor - (sum - back)) + (source.weight - back);
     divisor = sum;
   }
-  // make_plan gives equal weights as 1.
-  small = small && sources.front().weight == 1;
+  const auto normalize = tensor.settings.find("normalize");
+  is_mean = normalize == tensor.settings.end() || normalize->second != 0;
+  if (!is_mean) {
+    divisor = 1;
+    divisor_error = 0;
+  }
+  // make_plan gives equal weights of a mean as 1.
+  small = small && is_mean && sources.front().weight == 1;
   if (small) precision = Precision::kExact;
   if (wide) precision = Precision::kPair;
 }
@@ -122,8 +154,8 @@ void add_source(const Linear& linear, size_t k, const std::byte* in, size_t n,
                                            : range_of(source.dtype));
 }
 
-void finish(const Linear& linear, Sums& sums, size_t n,
-            const SourceFloats& source, Findings& findings, std::byte* out) {
+void divide(const Linear& linear, Sums& sums, size_t n,
+            const SourceFloats& source, Findings& findings) {
   const std::vector<Source>& sources = linear.tensor.sources;
   double* values = sums.values.data();
   // A sum is finite only if all its terms are.
@@ -137,30 +169,46 @@ void finish(const Linear& linear, Sums& sums, size_t n,
       !is_exact_in_double(sums.range, sources.size())) {
     mend_inexact(linear, n, source, values);
   }
-  narrow(linear, values, n, out);
+}
+
+void narrow(const Linear& linear, const double* means, size_t n,
+            std::byte* out) {
+  kernels().narrow[static_cast<size_t>(linear.out)](means, n, out);
 }
 
 void make_linear(Piece& piece) {
+  if (piece.tensor.numerics == Numerics::kMergekit &&
+      is_float(piece.tensor.out.dtype)) {
+    make_linear_per_operation(piece);
+    return;
+  }
   const Linear linear(piece.tensor);
   const std::vector<Source>& sources = piece.tensor.sources;
   const size_t floats = piece.count * linear.parts;
+  const size_t first_chunk =
+      static_cast<size_t>(piece.begin) * linear.parts / kChunk;
   Sums sums;
   for (size_t begin = 0; begin < floats; begin += kChunk) {
     const size_t n = std::min(kChunk, floats - begin);
     const SourceFloats source = [&](size_t k) {
       return piece.source(k) + begin * format_bytes(format_of(sources[k]));
     };
-    std::byte* out = piece.out.data() + begin * format_bytes(linear.out);
     if (linear.precision == Precision::kPair) {
-      make_pair_chunk(linear, n, source, piece.findings, out);
-      continue;
+      pair_means(linear, n, source, piece.findings, sums.values.data());
+    } else {
+      sums.range = {};
+      for (size_t k = 0; k < sources.size(); ++k) {
+        add_source(linear, k, source(k), n, k == 0, sums.values.data(),
+                   sums.range);
+      }
+      divide(linear, sums, n, source, piece.findings);
     }
-    sums.range = {};
-    for (size_t k = 0; k < sources.size(); ++k) {
-      add_source(linear, k, source(k), n, k == 0, sums.values.data(),
-                 sums.range);
+    if (linear.is_mean &&
+        (first_chunk + begin / kChunk) % kMeasuredChunk == 0) {
+      measure(linear, sums.values.data(), n, source, piece.findings.distances);
     }
-    finish(linear, sums, n, source, piece.findings, out);
+    narrow(linear, sums.values.data(), n,
+           piece.out.data() + begin * format_bytes(linear.out));
   }
 }
 

@@ -31,6 +31,7 @@ struct Linear {
   Precision precision = Precision::kDouble;
   size_t parts = 1;  ///< floats per element: 2 for complex numbers
   FloatFormat out = FloatFormat::kF32;
+  bool is_mean = true;       ///< else the sum
   double divisor = 0;        ///< sum of the weights
   double divisor_error = 0;  ///< what rounding took from it
 };
@@ -45,10 +46,15 @@ struct Sums {
 void add_source(const Linear&, size_t k, const std::byte* in, size_t n,
                 bool first, double* sums, BitRange& range);
 
-/// Turns sums of all sources into output. `source(k)` gives the floats of
-/// source k again, for values that need more than their sum.
-void finish(const Linear&, Sums& sums, size_t n,
+/// Turns sums of all sources into means, in place. `source(k)` gives the floats
+/// of source k again, for values that need more than their sum.
+void divide(const Linear&, Sums& sums, size_t n,
             const std::function<const std::byte*(size_t k)>& source,
-            Findings& findings, std::byte* out);
+            Findings& findings);
+/// Rounds means to the output's type.
+void narrow(const Linear&, const double* means, size_t n, std::byte* out);
+
+/// The rule; with float32 sums and products where numerics ask for them.
+void make_linear(Piece&);
 
 }  // namespace soup

@@ -1,7 +1,5 @@
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cerrno>
+#include <memory>
 #include <optional>
 
 #include "core/progress.h"
@@ -9,9 +7,11 @@
 #include "recipe/content_hash.h"
 #include "recipe/findings.h"
 #include "recipe/open_sources.h"
+#include "recipe/outliers.h"
+#include "recipe/pages.h"
 #include "recipe/piece.h"
 #include "recipe/portions.h"
-#include "soup/error.h"
+#include "recipe/whole.h"
 #include "soup/recipe.h"
 
 namespace soup {
@@ -19,32 +19,25 @@ namespace {
 
 using Ingredients = std::span<const Checkpoint* const>;
 
-constexpr uintptr_t kPage = 4096;
-constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ of Linux 5.14
+// Tiles that one thread makes one after another, or all of a tensor that is
+// made by all threads.
+struct Job {
+  size_t begin = 0;
+  size_t end = 0;
+  bool alone = false;
+};
 
-// Maps the pages of a range in one call instead of a fault each. Throws Error
-// where reading them would be a SIGBUS; other failures do not matter.
-void populate(std::span<const std::byte> bytes, const Checkpoint& from) {
-  const auto begin = reinterpret_cast<uintptr_t>(bytes.data()) & ~(kPage - 1);
-  const auto end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size());
-  const int failed =
-      madvise(reinterpret_cast<void*>(begin), end - begin, kPopulateRead);
-  if (failed != 0 && (errno == EFAULT || errno == EHWPOISON)) {
-    throw Error(from.path().string() +
-                ": cannot be read to its end; it became shorter, or its disk "
-                "fails");
+std::vector<Job> jobs(const Plan& plan, const std::vector<Tile>& tiles) {
+  std::vector<Job> all;
+  for (size_t i = 0; i < tiles.size(); ++i) {
+    const PlannedTensor& tensor = plan.tensors[tiles[i].tensor];
+    if (tensor.rule->prepare != nullptr && tiles[i].begin > 0) {
+      all.back().end = i + 1;
+    } else {
+      all.push_back({i, i + 1, is_alone(tensor)});
+    }
   }
-}
-
-// Lets go of pages that are not needed again, so that what the process holds
-// does not grow with the files.
-void release(std::span<const std::byte> bytes) {
-  const auto begin =
-      (reinterpret_cast<uintptr_t>(bytes.data()) + kPage - 1) & ~(kPage - 1);
-  const auto end =
-      reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) & ~(kPage - 1);
-  if (begin >= end) return;
-  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  return all;
 }
 
 class Mixer {
@@ -62,31 +55,86 @@ class Mixer {
   }
 
   MixResult run(int threads) {
-    parallel_for(static_cast<int64_t>(tiles_.size()), threads,
-                 [&](int64_t i) { make(tiles_[static_cast<size_t>(i)]); });
+    const std::vector<Job> all = jobs(plan_, tiles_);
+    for (size_t i = 0; i < all.size();) {
+      if (all[i].alone) {
+        make_alone(all[i++], threads);
+        continue;
+      }
+      const size_t first = i;
+      while (i < all.size() && !all[i].alone) ++i;
+      parallel_for(static_cast<int64_t>(i - first), threads, [&](int64_t j) {
+        make(all[first + static_cast<size_t>(j)]);
+      });
+    }
     check_unchanged();
     findings_.check(ingredients_);
-    MixResult result{.hashes = {}, .bytes_read = plan_.bytes_read};
+    MixResult result;
+    result.bytes_read = plan_.bytes_read;
     if (hashes_) result.hashes = hashes_->finish();
+    result.notices = find_outliers(plan_, ingredients_, findings_.tensors());
     return result;
   }
 
  private:
-  void make(const Tile& tile) {
+  void make(const Job& job) {
+    const auto found = prepare(tiles_[job.begin].tensor, 1);
+    for (size_t i = job.begin; i < job.end; ++i) make(tiles_[i], found.get());
+  }
+
+  void make_alone(const Job& job, int threads) {
+    const auto found = prepare(tiles_[job.begin].tensor, threads);
+    parallel_for(
+        static_cast<int64_t>(job.end - job.begin), threads, [&](int64_t i) {
+          make(tiles_[job.begin + static_cast<size_t>(i)], found.get());
+        });
+  }
+
+  // Values of source k of a tensor.
+  std::span<const std::byte> values_of(size_t tensor, size_t k, int64_t begin,
+                                       int64_t end) {
+    const Source& source = plan_.tensors[tensor].sources[k];
+    const auto item = static_cast<int64_t>(item_bytes(source.dtype));
+    return sources_.get(tensor)[k].bytes().subspan(
+        static_cast<size_t>(begin * item),
+        static_cast<size_t>((end - begin) * item));
+  }
+
+  void touch(size_t tensor, size_t k, int64_t begin, int64_t end) {
+    const Source& source = plan_.tensors[tensor].sources[k];
+    populate(values_of(tensor, k, begin, end),
+             *ingredients_[source.ingredient]);
+  }
+
+  void leave(size_t tensor, size_t k, int64_t begin, int64_t end) {
+    if (!sources_.get(tensor)[k].mapped()) return;
+    release(values_of(tensor, k, begin, end));
+  }
+
+  std::unique_ptr<const Prepared> prepare(size_t tensor, int threads) {
+    const Rule& rule = *plan_.tensors[tensor].rule;
+    if (rule.prepare == nullptr) return nullptr;
+    const WholeTensor whole(
+        plan_.tensors[tensor], sources_.get(tensor), threads,
+        [&](size_t k, int64_t begin, int64_t end) {
+          touch(tensor, k, begin, end);
+        },
+        [&](size_t k, int64_t begin, int64_t end) {
+          leave(tensor, k, begin, end);
+        });
+    return rule.prepare(whole);
+  }
+
+  void make(const Tile& tile, const Prepared* prepared) {
     const PlannedTensor& tensor = plan_.tensors[tile.tensor];
     const std::span<const TensorData> values = sources_.get(tile.tensor);
     const auto run = [&](size_t k, int64_t begin, int64_t end) {
-      const auto item =
-          static_cast<int64_t>(item_bytes(tensor.sources[k].dtype));
-      return values[k].bytes().subspan(
-          static_cast<size_t>(begin * item),
-          static_cast<size_t>((end - begin) * item));
+      return values_of(tile.tensor, k, begin, end);
     };
     std::optional<BlockHasher> hasher;
     if (hashes_) hasher.emplace(*hashes_, tensor, tile);
     for (size_t k = 0; k < values.size(); ++k) {
-      populate(run(k, tile.begin, tile.end),
-               *ingredients_[tensor.sources[k].ingredient]);
+      touch(tile.tensor, k, tile.begin, tile.end);
     }
     Findings found(values.size());
     const auto step = static_cast<int64_t>(piece_items(tensor));
@@ -101,17 +149,19 @@ class Mixer {
       }
       Piece piece = {
           .tensor = tensor,
+          .begin = begin,
           .count = count,
           .source = [&](size_t k) { return run(k, begin, end).data(); },
           .out = std::span(out).first(count * out_item),
-          .findings = found};
+          .findings = found,
+          .prepared = prepared};
       tensor.rule->make(piece);
       sink_.write(tile.tensor, begin * static_cast<int64_t>(out_item),
                   piece.out);
       report(tensor, count);
     }
     for (size_t k = 0; k < values.size(); ++k) {
-      if (values[k].mapped()) release(run(k, tile.begin, tile.end));
+      leave(tile.tensor, k, tile.begin, tile.end);
     }
     findings_.add(tile.tensor, found);
     sources_.done(tile.tensor);

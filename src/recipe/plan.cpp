@@ -1,14 +1,18 @@
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
-#include <regex>
 #include <utility>
 
+#include "core/pattern.h"
 #include "core/table.h"
 #include "core/text.h"
 #include "recipe/compare.h"
+#include "recipe/layers.h"
+#include "recipe/merge_plan.h"
 #include "recipe/piece.h"
 #include "recipe/portions.h"
 #include "recipe/promote.h"
+#include "recipe/settings.h"
 #include "recipe/ties.h"
 #include "recipe/weights.h"
 #include "soup/error.h"
@@ -17,9 +21,6 @@
 namespace soup {
 namespace {
 
-constexpr size_t kMaxPattern = 1000;  // std::regex recurses
-constexpr size_t kMaxName = 2000;
-
 // Which tensors are mixed, by name.
 class Filter {
  public:
@@ -27,38 +28,20 @@ class Filter {
       : include_(compile("include", recipe.include)),
         exclude_(compile("exclude", recipe.exclude)) {}
 
-  /// Throws Error for a name so long that a regular expression could overflow
-  /// the stack on it.
   bool takes(const std::string& name) const {
-    if ((include_ || exclude_) && name.size() > kMaxName) {
-      throw Error("'" + printable(name.substr(0, 40)) + "...': a name of " +
-                  std::to_string(name.size()) +
-                  " bytes is too long for --include and --exclude");
-    }
-    if (include_ && !std::regex_search(name, *include_)) return false;
-    return !exclude_ || !std::regex_search(name, *exclude_);
+    if (include_ && !include_->found_in(name)) return false;
+    return !exclude_ || !exclude_->found_in(name);
   }
 
  private:
-  static std::optional<std::regex> compile(const std::string& option,
-                                           const std::string& pattern) {
+  static std::optional<Pattern> compile(const std::string& option,
+                                        const std::string& pattern) {
     if (pattern.empty()) return std::nullopt;
-    if (pattern.size() > kMaxPattern) {
-      throw UsageError(option + ": a regular expression of " +
-                       std::to_string(pattern.size()) + " bytes is too long, " +
-                       std::to_string(kMaxPattern) + " are the limit");
-    }
-    try {
-      return std::regex(pattern, std::regex::ECMAScript | std::regex::nosubs |
-                                     std::regex::optimize);
-    } catch (const std::regex_error& e) {
-      throw UsageError(option + " '" + printable(pattern) +
-                       "' is not a regular expression: " + e.what());
-    }
+    return Pattern(option, pattern);
   }
 
-  std::optional<std::regex> include_;
-  std::optional<std::regex> exclude_;
+  std::optional<Pattern> include_;
+  std::optional<Pattern> exclude_;
 };
 
 bool is_averaged(DType dtype) {
@@ -71,11 +54,16 @@ class Planner {
       : recipe_(recipe),
         ingredients_(ingredients),
         first_(*ingredients.front()),
-        weights_(normal_weights(recipe)),
         rule_(find_row(rules(), recipe.rule, "rule")),
+        settings_(fill_settings(recipe, rule_)),
+        models_(rule_.has_companions ? ingredients.size() / 2
+                                     : ingredients.size()),
         forced_(forced_dtype(recipe.dtype)),
         filter_(recipe),
-        mistakes_(first_) {}
+        mistakes_(first_) {
+    check_weights(recipe, "recipe");
+    if (rule_.by_depth) layers_.emplace(first_, nlohmann::ordered_json());
+  }
 
   Plan make() {
     const std::span<const TensorInfo> tensors = first_.tensors();
@@ -100,8 +88,7 @@ class Planner {
     plan_.tensors[tensor].sources.push_back(
         {.ingredient = k,
          .tensor = index,
-         .dtype = ingredients_[k]->tensors()[index].dtype,
-         .weight = weights_[k]});
+         .dtype = ingredients_[k]->tensors()[index].dtype});
   }
 
   void compare(size_t k) {
@@ -122,7 +109,7 @@ class Planner {
       } else if (!both) {
         mistakes_.dtype(tensors[i], found);
       } else {
-        out = *both;
+        if (k < models_) out = *both;
         add_source(i, k, *index);
       }
     }
@@ -140,7 +127,6 @@ class Planner {
     PlannedTensor& tensor = plan_.tensors[i];
     const DType natural = tensor.out.dtype;
     if (forced_ && is_float(natural)) tensor.out.dtype = *forced_;
-    if (!mixed_[i]) tensor.sources.front().weight = 1;
     const bool converted = tensor.out.dtype != natural;
     std::string_view name = recipe_.rule;
     if (!mixed_[i]) {
@@ -149,12 +135,37 @@ class Planner {
       name = integer_rule(tensor.out);
     }
     tensor.rule = &find_row(rules(), name, "rule");
-    if (!tensor.rule->makes(natural) || (converted && name != "linear")) {
+    if (!tensor.rule->makes(natural) || (converted && tensor.rule->copies)) {
       throw UsageError("rule '" + std::string(name) + "' cannot make " +
                        quoted(tensor.out) + ", which is " +
                        std::string(soup::name(natural)));
     }
     if (name == "first") tensor.sources.resize(1);
+    if (mixed_[i] && tensor.rule == &rule_) set_numbers(tensor, natural);
+  }
+
+  void set_numbers(PlannedTensor& tensor, DType natural) {
+    const std::vector<double> weights = weights_of(recipe_, tensor.out.name);
+    for (size_t k = 0; k < tensor.sources.size(); ++k) {
+      tensor.sources[k].weight = weights[k];
+      tensor.sources[k].settings = settings_.models[k];
+    }
+    if (rule_.base != BaseModel::kIgnored) tensor.base = recipe_.base;
+    tensor.settings = settings_.rule;
+    tensor.seed = recipe_.seed;
+    tensor.numerics = recipe_.numerics;
+    tensor.work = work_dtype(recipe_, natural);
+    if (layers_) tensor.settings["depth"] = depth(tensor.out.name);
+  }
+
+  // 0 for the first layer to 1 for the last, -1 outside of layers.
+  double depth(const std::string& name) const {
+    const std::optional<LayerPlace> place = layers_->locate(name);
+    if (!place) return -1;
+    const int64_t count = layers_->stacks()[place->stack].count;
+    return count <= 1 ? 1
+                      : static_cast<double>(place->layer) /
+                            static_cast<double>(count - 1);
   }
 
   std::string_view integer_rule(const TensorInfo& tensor) const {
@@ -168,8 +179,10 @@ class Planner {
   const Recipe& recipe_;
   std::span<const Checkpoint* const> ingredients_;
   const Checkpoint& first_;
-  std::vector<double> weights_;
   const Rule& rule_;
+  FilledSettings settings_;
+  size_t models_;  // the rest are their companions
+  std::optional<Layers> layers_;
   std::optional<DType> forced_;
   Filter filter_;
   Mistakes mistakes_;
@@ -187,6 +200,7 @@ Plan make_plan(const Recipe& recipe,
         "the recipe has " + std::to_string(recipe.ingredients.size()) +
         " ingredients, opened are " + std::to_string(ingredients.size()));
   }
+  if (recipe.merge != nullptr) return plan_merge(recipe, ingredients);
   return Planner(recipe, ingredients).make();
 }
 

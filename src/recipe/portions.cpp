@@ -30,6 +30,11 @@ std::vector<Tile> tiles(const Plan& plan) {
   return all;
 }
 
+bool is_alone(const PlannedTensor& tensor) {
+  return tensor.rule->prepare != nullptr && !tensor.rule->one_thread &&
+         item_count(tensor.out) > 2 * kTile;
+}
+
 size_t piece_items(const PlannedTensor& tensor) {
   size_t bytes = 0;  // of all sources, per item
   for (const Source& source : tensor.sources) bytes += item_bytes(source.dtype);
@@ -39,7 +44,9 @@ size_t piece_items(const PlannedTensor& tensor) {
 }
 
 void count_bytes(Plan& plan) {
+  const int64_t threads = default_threads();
   int64_t largest = 0;
+  int64_t prepared = 0;  // for whole tensors
   for (const PlannedTensor& tensor : plan.tensors) {
     if (tensor.rule == nullptr) continue;
     plan.bytes_write += tensor.out.bytes();
@@ -51,11 +58,15 @@ void count_bytes(Plan& plan) {
         largest, items * static_cast<int64_t>(item_bytes(tensor.out.dtype)) +
                      static_cast<int64_t>(sizeof(Sums) +
                                           tensor.sources.size() * kPerSource));
+    if (tensor.rule->memory != nullptr) {
+      prepared = std::max(prepared, tensor.rule->memory(tensor) *
+                                        (is_alone(tensor) ? 1 : threads));
+    }
     for (const Source& source : tensor.sources) {
       plan.bytes_read += count * static_cast<int64_t>(item_bytes(source.dtype));
     }
   }
-  plan.peak_memory = largest * default_threads();
+  plan.peak_memory = largest * threads + prepared;
 }
 
 }  // namespace soup

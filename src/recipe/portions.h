@@ -28,6 +28,10 @@ int64_t item_count(const TensorInfo&);
 /// Tiles of every tensor that has a rule and values, in order.
 std::vector<Tile> tiles(const Plan&);
 
+/// True when all threads work on this tensor together, false when it can be
+/// made while others are.
+bool is_alone(const PlannedTensor&);
+
 /// Items processed at a time: all sources of a piece stay in the cache between
 /// being hashed and being mixed. A power of two that divides kTile.
 size_t piece_items(const PlannedTensor&);

@@ -40,4 +40,11 @@ std::optional<DType> forced_dtype(const std::string& name) {
   return find_row<NamedType>(kNamedTypes, name, "dtype").dtype;
 }
 
+DType work_dtype(const Recipe& recipe, DType natural) {
+  if (!is_float(natural)) return natural;
+  const std::string& name =
+      recipe.work_dtype.empty() ? recipe.dtype : recipe.work_dtype;
+  return forced_dtype(name).value_or(natural);
+}
+
 }  // namespace soup

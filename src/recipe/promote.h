@@ -18,4 +18,8 @@ std::optional<DType> promote(DType a, DType b);
 /// Throws UsageError for an unknown name.
 std::optional<DType> forced_dtype(const std::string& name);
 
+/// What a tensor whose inputs' common type is `natural` is computed in under
+/// Numerics::kMergekit.
+DType work_dtype(const Recipe& recipe, DType natural);
+
 }  // namespace soup

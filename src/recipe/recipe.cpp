@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "core/table.h"
 #include "core/text.h"
+#include "recipe/merge_read.h"
 #include "recipe/paths.h"
 #include "recipe/promote.h"
 #include "recipe/weights.h"
@@ -25,11 +26,21 @@ using nlohmann::ordered_json;
 
 constexpr size_t kMaxRecipe = 16 << 20;
 
-constexpr std::array<std::string_view, 10> kKeys = {
-    "soup",    "rule", "ingredients", "dtype",           "include",
-    "exclude", "ints", "key",         "allow_nonfinite", "ema"};
-constexpr std::array<std::string_view, 3> kIngredientKeys = {"path", "weight",
-                                                             "hash"};
+constexpr std::array<std::string_view, 15> kKeys = {
+    "soup",    "rule",  "ingredients", "dtype",           "include",
+    "exclude", "ints",  "key",         "allow_nonfinite", "ema",
+    "seed",    "merge", "settings",    "numerics",        "work_dtype"};
+constexpr std::array<std::string_view, 8> kIngredientKeys = {
+    "path",   "weight", "hash",     "adapter",
+    "recipe", "base",   "settings", "tensor_weights"};
+
+struct NamedNumerics {
+  std::string_view name;
+  Numerics numerics;
+};
+constexpr std::array kNumerics = {
+    NamedNumerics{"default", Numerics::kDefault},
+    NamedNumerics{"mergekit", Numerics::kMergekit}};
 
 struct NamedPolicy {
   std::string_view name;
@@ -53,6 +64,29 @@ void check_names(const std::string& where, const std::function<void()>& check) {
   }
 }
 
+// An object of numbers by name; truths are 0 and 1.
+std::map<std::string, double> numbers(const ordered_json& json,
+                                      const std::string& key,
+                                      const std::string& where) {
+  std::map<std::string, double> all;
+  if (!json.contains(key)) return all;
+  const ordered_json& object = json[key];
+  if (!object.is_object()) {
+    throw UsageError(where + ": '" + key + "' must be an object");
+  }
+  for (const auto& [name, value] : object.items()) {
+    if (value.is_boolean()) {
+      all[name] = value.get<bool>() ? 1 : 0;
+    } else if (value.is_number()) {
+      all[name] = value.get<double>();
+    } else {
+      throw UsageError(where + ": '" + key + "': '" + printable(name) +
+                       "' must be a number");
+    }
+  }
+  return all;
+}
+
 // 1 rather than 1.0.
 ordered_json number(double value) {
   constexpr double kExact = 9e15;
@@ -62,24 +96,50 @@ ordered_json number(double value) {
   return value;
 }
 
+Recipe recipe_of(const ordered_json& json, const std::string& where,
+                 const fs::path& folder);
+
+ordered_json numbers_json(const std::map<std::string, double>& numbers) {
+  ordered_json json = ordered_json::object();
+  for (const auto& [name, value] : numbers) json[name] = number(value);
+  return json;
+}
+
 Ingredient parse_ingredient(const ordered_json& json, const std::string& where,
                             const fs::path& folder) {
   if (json.is_string()) {
     return {.path = from_recipe(json.get<std::string>(), folder)};
   }
   check_keys(json, kIngredientKeys, where);
-  if (!json.contains("path")) throw UsageError(where + ": has no 'path'");
+  if (json.contains("path") == json.contains("recipe")) {
+    throw UsageError(where + (json.contains("path")
+                                  ? ": has both 'path' and 'recipe'"
+                                  : ": has no 'path'"));
+  }
   Ingredient ingredient;
-  ingredient.path =
-      from_recipe(get_as<std::string>(json, "path", where), folder);
+  if (json.contains("recipe")) {
+    ingredient.made = std::make_shared<const Recipe>(
+        recipe_of(json["recipe"], where + ": recipe", folder));
+  } else {
+    ingredient.path =
+        from_recipe(get_as<std::string>(json, "path", where), folder);
+  }
+  if (json.contains("adapter")) {
+    ingredient.adapter =
+        from_recipe(get_as<std::string>(json, "adapter", where), folder);
+  }
   ingredient.weight = get_or(json, "weight", 1.0, where);
   ingredient.hash = get_or<std::string>(json, "hash", "", where);
+  ingredient.settings = numbers(json, "settings", where);
+  ingredient.tensor_weights = numbers(json, "tensor_weights", where);
   return ingredient;
 }
 
-// True when the file starts as JSON does; a safetensors header of 123 bytes
+// A recipe's text rather than a soup: by its name, or when the file starts as
+// JSON does; a safetensors header of 123 bytes
 // starts with '{' too, but then come zeros.
-bool looks_like_json(const fs::path& path) {
+bool is_text(const fs::path& path) {
+  if (path.extension() == ".yml" || path.extension() == ".yaml") return true;
   std::array<char, 8> head{};
   std::ifstream(path, std::ios::binary).read(head.data(), head.size());
   const auto* first = std::find_if_not(head.begin(), head.end(), [](char c) {
@@ -89,11 +149,17 @@ bool looks_like_json(const fs::path& path) {
          (first + 1 == head.end() || *(first + 1) != '\0');
 }
 
-}  // namespace
+// A whole number, exact.
+uint64_t read_seed(const ordered_json& json, const std::string& where) {
+  if (!json.contains("seed")) return 0;
+  if (!json["seed"].is_number_unsigned()) {
+    throw UsageError(where + ": 'seed' must be a whole number from 0 on");
+  }
+  return json["seed"].get<uint64_t>();
+}
 
-Recipe parse_recipe(std::string_view text, const std::string& where,
-                    const fs::path& folder) {
-  const ordered_json json = parse_json(text, where);
+Recipe recipe_of(const ordered_json& json, const std::string& where,
+                 const fs::path& folder) {
   check_keys(json, kKeys, where);
   Recipe recipe;
   recipe.rule = get_or(json, "rule", recipe.rule, where);
@@ -107,6 +173,14 @@ Recipe parse_recipe(std::string_view text, const std::string& where,
     recipe.ints = find_row<NamedPolicy>(kPolicies, ints, "ints").policy;
   });
   recipe.allow_nonfinite = get_or(json, "allow_nonfinite", false, where);
+  recipe.seed = read_seed(json, where);
+  recipe.settings = numbers(json, "settings", where);
+  recipe.work_dtype = get_or(json, "work_dtype", recipe.work_dtype, where);
+  const auto numerics = get_or<std::string>(json, "numerics", "default", where);
+  check_names(where, [&] {
+    if (!recipe.work_dtype.empty()) forced_dtype(recipe.work_dtype);
+    recipe.numerics = find_numerics(numerics);
+  });
   recipe.open.key = get_or(json, "key", recipe.open.key, where);
   recipe.open.ema = get_or(json, "ema", false, where);
   if (!json.contains("ingredients") || !json["ingredients"].is_array() ||
@@ -117,18 +191,55 @@ Recipe parse_recipe(std::string_view text, const std::string& where,
     const std::string place =
         where + ": ingredient " + std::to_string(recipe.ingredients.size() + 1);
     recipe.ingredients.push_back(parse_ingredient(ingredient, place, folder));
+    if (!ingredient.is_object() || !get_or(ingredient, "base", false, place)) {
+      continue;
+    }
+    if (recipe.base) throw UsageError(place + ": there is a base already");
+    recipe.base = recipe.ingredients.size() - 1;
   }
   check_weights(recipe, where);
+  if (json.contains("merge")) read_merge(json["merge"], where, recipe);
   return recipe;
+}
+
+}  // namespace
+
+Numerics find_numerics(const std::string& name) {
+  return find_row<NamedNumerics>(kNumerics, name, "numerics").numerics;
+}
+
+Recipe parse_recipe(std::string_view text, const std::string& where,
+                    const fs::path& folder) {
+  if (looks_like_merge(text)) return parse_merge(text, where, folder);
+  return recipe_of(parse_json(text, where), where, folder);
 }
 
 ordered_json recipe_json(const Recipe& recipe, const fs::path& folder) {
   ordered_json json = {{"soup", SOUP_VERSION}, {"rule", recipe.rule}};
   json["ingredients"] = ordered_json::array();
   for (const Ingredient& ingredient : recipe.ingredients) {
-    ordered_json entry = {{"path", to_recipe(ingredient.path, folder)},
-                          {"weight", number(ingredient.weight)}};
+    ordered_json entry;
+    if (ingredient.made != nullptr) {
+      entry["recipe"] = recipe_json(*ingredient.made, folder);
+    } else {
+      entry["path"] = to_recipe(ingredient.path, folder);
+    }
+    if (!ingredient.adapter.empty()) {
+      entry["adapter"] = to_recipe(ingredient.adapter, folder);
+    }
+    if (recipe.merge == nullptr) entry["weight"] = number(ingredient.weight);
     if (!ingredient.hash.empty()) entry["hash"] = ingredient.hash;
+    if (!ingredient.settings.empty()) {
+      entry["settings"] = numbers_json(ingredient.settings);
+    }
+    if (!ingredient.tensor_weights.empty()) {
+      entry["tensor_weights"] = numbers_json(ingredient.tensor_weights);
+    }
+    if (recipe.merge == nullptr &&
+        recipe.base ==
+            static_cast<size_t>(&ingredient - recipe.ingredients.data())) {
+      entry["base"] = true;
+    }
     json["ingredients"].push_back(std::move(entry));
   }
   const Recipe defaults;
@@ -139,11 +250,20 @@ ordered_json recipe_json(const Recipe& recipe, const fs::path& folder) {
   if (recipe.allow_nonfinite) json["allow_nonfinite"] = true;
   if (!recipe.open.key.empty()) json["key"] = recipe.open.key;
   if (recipe.open.ema) json["ema"] = true;
+  if (recipe.seed != 0) json["seed"] = recipe.seed;
+  if (!recipe.settings.empty()) {
+    json["settings"] = numbers_json(recipe.settings);
+  }
+  if (recipe.numerics != defaults.numerics) json["numerics"] = "mergekit";
+  if (recipe.work_dtype != defaults.work_dtype) {
+    json["work_dtype"] = recipe.work_dtype;
+  }
+  if (recipe.merge != nullptr) json["merge"] = merge_json(*recipe.merge);
   return json;
 }
 
 Recipe read_recipe(const fs::path& path) {
-  if (!fs::is_directory(path) && looks_like_json(path)) {
+  if (!fs::is_directory(path) && is_text(path)) {
     return parse_recipe(read_text(path, kMaxRecipe), path.string(),
                         path.parent_path());
   }
@@ -153,14 +273,6 @@ Recipe read_recipe(const fs::path& path) {
     throw Error(path.string() + ": carries no recipe; it was not made by soup");
   }
   return parse_recipe(found->second, path.string(), recipe_folder(path));
-}
-
-std::vector<CheckpointPtr> open_ingredients(const Recipe& recipe) {
-  std::vector<CheckpointPtr> opened;
-  for (const Ingredient& ingredient : recipe.ingredients) {
-    opened.push_back(open_checkpoint(ingredient.path, recipe.open));
-  }
-  return opened;
 }
 
 }  // namespace soup

@@ -167,7 +167,8 @@ void RunningSum::State::make_tile(const PlannedTensor& tensor, const Tile& tile,
     };
     add_source(linear, newest, source(newest), chunk.count, first,
                sums_of_chunk.values.data(), sums_of_chunk.range);
-    finish(linear, sums_of_chunk, chunk.count, source, found,
+    divide(linear, sums_of_chunk, chunk.count, source, found);
+    narrow(linear, sums_of_chunk.values.data(), chunk.count,
            out + chunk.begin * format_bytes(linear.out));
   });
   findings.add(tile.tensor, found);

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.h"
+#include "recipe/model_folder.h"
 #include "recipe/paths.h"
 #include "recipe/writer_sink.h"
 #include "soup/recipe.h"
@@ -42,12 +43,17 @@ MakeResult make_soup(const Recipe& recipe,
   for (Ingredient& ingredient : signed_recipe.ingredients) {
     ingredient.hash = std::string(kHashDigits, '0');
   }
+  WriteOptions folder = write_options;
+  if (recipe.merge != nullptr) {
+    add_model_files(folder, recipe, ingredients, plan);
+  }
   const auto writer =
-      create_output(plan, out, metadata(signed_recipe, out), write_options);
+      create_output(plan, out, metadata(signed_recipe, out), folder);
   WriterSink sink(*writer);
   MixOptions options = mix_options;
   options.hash = true;
   const MixResult mixed = mix(plan, ingredients, sink, options);
+  for (const std::string& notice : mixed.notices) log::warn(notice);
   for (size_t k = 0; k < ingredients.size(); ++k) {
     signed_recipe.ingredients[k].hash = mixed.hashes[k];
   }

@@ -1,124 +1,82 @@
-#include <algorithm>
-#include <chrono>
-
 #include "search/ranking.h"
+#include "search/run.h"
 #include "search/searches.h"
-#include "search/trial.h"
 #include "soup/error.h"
 
 namespace soup {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 /// Recipe 1 of arXiv:2203.05482: best first, keep what does not lower the
 /// held-out score.
 class Greedy {
  public:
-  Greedy(Evaluator& evaluator, const SearchOptions& options)
-      : evaluator_(evaluator),
-        options_(options),
-        sum_(options.recipe),
-        // Accept when ahead by this many examples.
-        needed_(std::max<int64_t>(options.accept_equal ? 0 : 1,
-                                  options.min_gain)) {}
+  explicit Greedy(Run& run)
+      : run_(run),
+        options_(run.options()),
+        criterion_{.accept_equal = options_.accept_equal,
+                   .min_gain = options_.min_gain},
+        sum_(options_.recipe) {}
 
   /// `rest`: candidates to be visited after the first.
-  void start(const Checkpoint& first, std::optional<Incumbent> known,
-             int64_t rest) {
-    progress_ = evaluation_progress("searching", {&evaluator_},
+  void start(size_t first, std::optional<Incumbent> known, int64_t rest) {
+    progress_ = evaluation_progress("searching", {&run_.evaluator()},
                                     rest + (known ? 0 : 1), options_.progress);
-    const Clock::time_point begin = Clock::now();
-    incumbent_ =
-        known ? *std::move(known) : score_fully(evaluator_, first, *progress_);
-    accept(first);
-    Candidate line = describe(first, begin);
+    incumbent_ = known ? *std::move(known) : run_.score(first, *progress_);
+    accepted_ = {first};
+    Candidate line = next_line(first);
     line.accepted = true;
-    line.seen = line.count;
-    line.value = incumbent_.score.value;
-    report(std::move(line));
+    line.seen = line.count = incumbent_.score.count;
+    line.value = line.best = incumbent_.score.value;
+    line.seconds = incumbent_.score.seconds;
+    if (options_.on_candidate) options_.on_candidate(line);
   }
 
   /// Returns true when `next` was accepted.
-  bool visit(const Checkpoint& next) {
-    const Clock::time_point begin = Clock::now();
-    const Checkpoint& candidate = sum_.candidate(next);
-    Trial trial = evaluate(candidate);
-    const bool accepted = trial.score && wins(*trial.score);
-    Candidate line = describe(next, begin);
-    line.accepted = accepted;
-    line.seen =
-        trial.score ? line.count : static_cast<int64_t>(trial.verdicts.size());
-    if (!trial.verdicts.empty() && evaluator_.counts()) {
-      line.gains = trial.gains;
-      line.losses = trial.losses;
-    }
-    if (trial.score) line.value = trial.score->value;
-    if (accepted) {
-      incumbent_ = {*trial.score, by_example(std::move(trial.verdicts))};
-      accept(next);
-    }
-    line.best = incumbent_.score.value;
-    report(std::move(line));
-    return accepted;
+  bool visit(size_t next) {
+    Mixture mixture = accepted_;
+    mixture.push_back(next);
+    Trial trial = run_.compare(
+        next_line(next), mixture,
+        [&]() -> const Checkpoint& { return form(next); }, incumbent_,
+        criterion_, *progress_);
+    if (!trial.accepted) return false;
+    accepted_ = std::move(mixture);
+    incumbent_ = {*trial.score, std::move(trial.answers)};
+    return true;
   }
 
   bool full() const {
     return options_.max_ingredients > 0 &&
            std::ssize(accepted_) >= options_.max_ingredients;
   }
-  const std::vector<const Checkpoint*>& accepted() const { return accepted_; }
+  const Mixture& accepted() const { return accepted_; }
   const Score& score() const { return incumbent_.score; }
 
  private:
-  Trial evaluate(const Checkpoint& candidate) {
-    if (evaluator_.examples() > 0 && evaluator_.counts()) {
-      return try_candidate(evaluator_, candidate, incumbent_, needed_,
-                           options_.full, *progress_);
+  /// The mean of the accepted and `next`.
+  const Checkpoint& form(size_t next) {
+    for (; summed_ < accepted_.size(); ++summed_) {
+      sum_.add(run_.checkpoint(accepted_[summed_]));
     }
-    Incumbent scored = score_fully(evaluator_, candidate, *progress_);
-    return {.score = scored.score, .verdicts = std::move(scored.verdicts)};
+    return sum_.candidate(run_.checkpoint(next));
   }
 
-  bool wins(const Score& score) const {
-    if (score.correct && incumbent_.score.correct) {
-      return *score.correct - *incumbent_.score.correct >= needed_;
-    }
-    return is_better(score, incumbent_.score, !options_.accept_equal);
-  }
-
-  void accept(const Checkpoint& ingredient) {
-    sum_.add(ingredient);
-    accepted_.push_back(&ingredient);
-  }
-
-  Candidate describe(const Checkpoint& checkpoint,
-                     Clock::time_point begin) const {
+  Candidate next_line(size_t index) {
     Candidate line;
-    line.path = checkpoint.path();
-    line.count = incumbent_.score.count;
-    line.best = incumbent_.score.value;
-    line.seconds = seconds_since(begin);
+    line.step = step_++;
+    line.path = run_.checkpoint(index).path();
     return line;
   }
 
-  void report(Candidate line) {
-    line.step = step_++;
-    if (options_.on_candidate) options_.on_candidate(line);
-  }
-
-  Evaluator& evaluator_;
+  Run& run_;
   const SearchOptions& options_;
+  Criterion criterion_;
   RunningSum sum_;
-  int64_t needed_;
+  size_t summed_ = 0;  ///< of the accepted, those that are in the sum
   int64_t step_ = 0;
   Incumbent incumbent_;
   std::unique_ptr<Progress> progress_;
-  std::vector<const Checkpoint*> accepted_;
+  Mixture accepted_;
 };
 
 void check(const Evaluator& evaluator, const SearchOptions& options) {
@@ -127,35 +85,42 @@ void check(const Evaluator& evaluator, const SearchOptions& options) {
   }
 }
 
+void visit_all(Greedy& search, std::vector<size_t> rest, int64_t sweeps) {
+  for (int64_t sweep = 0; sweep < sweeps && !rest.empty(); ++sweep) {
+    std::vector<size_t> rejected;
+    for (size_t next : rest) {
+      if (search.full()) return;
+      if (!search.visit(next)) rejected.push_back(next);
+    }
+    if (rejected.size() == rest.size()) return;  // nothing can change any more
+    rest = std::move(rejected);
+  }
+}
+
 }  // namespace
 
 SearchResult greedy(std::span<const CheckpointPtr> checkpoints,
                     Evaluator* evaluator, const SearchOptions& options) {
   check(*evaluator, options);
-  Ranking ranking = rank(checkpoints, *evaluator, options);
-  Greedy search(*evaluator, options);
-  std::vector<const Checkpoint*> rest(ranking.order.begin() + 1,
-                                      ranking.order.end());
-  search.start(*ranking.order.front(), std::move(ranking.first),
+  Run run("greedy", checkpoints, *evaluator, options);
+  Ranking ranking = rank(run);
+  Greedy search(run);
+  const std::vector<size_t> rest(ranking.order.begin() + 1,
+                                 ranking.order.end());
+  search.start(ranking.order.front(), std::move(ranking.first),
                std::ssize(rest));
-  for (int64_t sweep = 0; sweep < options.sweeps && !rest.empty(); ++sweep) {
-    std::vector<const Checkpoint*> rejected;
-    for (const Checkpoint* next : rest) {
-      if (search.full()) break;
-      if (!search.visit(*next)) rejected.push_back(next);
-    }
-    if (rejected.size() == rest.size()) break;  // nothing can change any more
-    rest = std::move(rejected);
-  }
+  visit_all(search, rest, options.sweeps);
+  run.finish(search.accepted(), search.score());
   SearchResult result;
   result.recipe = options.recipe;
-  for (const Checkpoint* ingredient : search.accepted()) {
-    result.recipe.ingredients.push_back({.path = ingredient->path()});
+  for (size_t ingredient : search.accepted()) {
+    result.recipe.ingredients.push_back(
+        {.path = run.checkpoint(ingredient).path()});
   }
   result.score = search.score();
   if (!ranking.scores.empty()) {
     result.best_single = ranking.scores.front();
-    result.best_path = ranking.order.front()->path();
+    result.best_path = run.checkpoint(ranking.order.front()).path();
   }
   return result;
 }

@@ -25,49 +25,41 @@ Score checked(Score known, const Evaluator& evaluator, const Score* other,
   return known;
 }
 
-struct Scored {
-  const Checkpoint* checkpoint;
-  Score score;
-};
-
-Ranking rank_by_score(std::span<const CheckpointPtr> checkpoints,
-                      Evaluator& evaluator, const SearchOptions& options) {
+Ranking rank_by_score(Run& run) {
+  const SearchOptions& options = run.options();
+  const auto known = [&](size_t i) {
+    return options.scores.find(run.checkpoint(i).path().string());
+  };
   Ranking ranking;
-  std::vector<Scored> scored;
-  const Score* best = nullptr;
-  const auto missing = std::count_if(
-      checkpoints.begin(), checkpoints.end(), [&](const CheckpointPtr& c) {
-        return !options.scores.contains(c->path().string());
-      });
-  const auto progress =
-      evaluation_progress("scoring", {&evaluator}, missing, options.progress);
-  scored.reserve(checkpoints.size());  // `best` points into it
-  for (const CheckpointPtr& checkpoint : checkpoints) {
-    const auto known = options.scores.find(checkpoint->path().string());
+  int64_t missing = 0;
+  for (size_t i = 0; i < run.size(); ++i) {
+    missing += known(i) == options.scores.end() ? 1 : 0;
+    ranking.order.push_back(i);
+  }
+  const auto progress = evaluation_progress("scoring", {&run.evaluator()},
+                                            missing, options.progress);
+  std::vector<Score>& scores = ranking.scores;
+  size_t best = 0;
+  for (size_t i = 0; i < run.size(); ++i) {
+    const std::filesystem::path& path = run.checkpoint(i).path();
     std::optional<Incumbent> fresh;
-    if (known == options.scores.end()) {
-      fresh = score_fully(evaluator, *checkpoint, *progress);
-    }
-    const Score score =
-        fresh ? fresh->score
-              : checked(known->second, evaluator,
-                        scored.empty() ? nullptr : &scored.front().score,
-                        checkpoint->path());
-    if (options.on_score) options.on_score(checkpoint->path(), score);
-    scored.push_back({checkpoint.get(), score});
-    if (best == nullptr || is_better(score, *best, true)) {
-      best = &scored.back().score;
+    if (known(i) == options.scores.end()) fresh = run.score(i, *progress);
+    scores.push_back(fresh ? fresh->score
+                           : checked(known(i)->second, run.evaluator(),
+                                     i == 0 ? nullptr : &scores[0], path));
+    if (options.on_score) options.on_score(path, scores[i]);
+    if (i == 0 || is_better(scores[i], scores[best], true)) {
+      best = i;
       ranking.first = std::move(fresh);
     }
   }
-  std::stable_sort(scored.begin(), scored.end(),
-                   [](const Scored& a, const Scored& b) {
-                     return is_better(a.score, b.score, true);
+  std::stable_sort(ranking.order.begin(), ranking.order.end(),
+                   [&](size_t a, size_t b) {
+                     return is_better(scores[a], scores[b], true);
                    });
-  for (const Scored& entry : scored) {
-    ranking.order.push_back(entry.checkpoint);
-    ranking.scores.push_back(entry.score);
-  }
+  std::vector<Score> by_rank;
+  for (size_t i : ranking.order) by_rank.push_back(scores[i]);
+  scores = std::move(by_rank);
   return ranking;
 }
 
@@ -88,18 +80,15 @@ std::vector<size_t> random_order(size_t count, uint64_t seed) {
   return order;
 }
 
-Ranking rank(std::span<const CheckpointPtr> checkpoints, Evaluator& evaluator,
-             const SearchOptions& options) {
-  if (options.order == Order::kScore) {
-    return rank_by_score(checkpoints, evaluator, options);
-  }
+Ranking rank(Run& run) {
+  const SearchOptions& options = run.options();
+  if (options.order == Order::kScore) return rank_by_score(run);
   Ranking ranking;
-  std::vector<size_t> order(checkpoints.size());
-  std::iota(order.begin(), order.end(), size_t{0});
+  ranking.order.resize(run.size());
+  std::iota(ranking.order.begin(), ranking.order.end(), size_t{0});
   if (options.order == Order::kRandom) {
-    order = random_order(checkpoints.size(), options.seed);
+    ranking.order = random_order(run.size(), options.seed);
   }
-  for (size_t i : order) ranking.order.push_back(checkpoints[i].get());
   return ranking;
 }
 

@@ -1,30 +1,28 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
-#include "search/trial.h"
-#include "soup/search.h"
+#include "search/run.h"
 
 namespace soup {
 
 /// The candidates in the order of their visit.
 struct Ranking {
-  std::vector<const Checkpoint*> order;
+  std::vector<size_t> order;
   std::vector<Score> scores;  ///< by rank; empty when singles were not scored
   /// Verdicts of the first; nullopt when its score was taken from a file.
   std::optional<Incumbent> first;
 };
 
-/// Orders `checkpoints` (which are in natural order) as `options` say. For
+/// Orders the run's checkpoints (which are in natural order) as asked for. For
 /// Order::kScore every one that has no known score is scored; ties keep
 /// natural order.
 /// Throws Error when a known score was taken on another number of examples or
 /// with another metric.
-Ranking rank(std::span<const CheckpointPtr> checkpoints, Evaluator& evaluator,
-             const SearchOptions& options);
+Ranking rank(Run& run);
 
 /// `0..count-1` in an order drawn from `seed`, the same everywhere.
 std::vector<size_t> random_order(size_t count, uint64_t seed);

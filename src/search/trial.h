@@ -2,24 +2,61 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "soup/eval.h"
 
 namespace soup {
 
-/// The soup so far: its score and what it said of every example.
-struct Incumbent {
-  Score score;
-  std::vector<Verdict> verdicts;  ///< by example; empty when not visible
+/// What a model said of every example.
+struct Answers {
+  std::vector<double> terms;   ///< by example; empty when not visible
+  std::vector<float> margins;  ///< by example
 };
 
-/// What a full or cut-short evaluation of a candidate found.
+/// The soup so far.
+struct Incumbent {
+  Score score;
+  Answers answers;
+};
+
+/// When a candidate takes the place of the incumbent.
+struct Criterion {
+  bool accept_equal = true;
+  int64_t min_gain = 0;  ///< examples
+
+  /// Points by which a candidate must be ahead.
+  int64_t needed() const;
+};
+
+/// The terms of a metric as integers of which more is better, so that neither
+/// the order of the examples nor threads nor devices can change a decision.
+class Points {
+ public:
+  explicit Points(const Evaluator& evaluator);
+
+  int64_t of(double term) const;
+  /// What an example can be worth at most, or nullopt without a bound.
+  std::optional<int64_t> most() const { return most_; }
+
+ private:
+  bool counts_;
+  bool higher_;
+  std::optional<int64_t> most_;
+};
+
+/// What an evaluation of a candidate found, to its end or cut short.
 struct Trial {
-  std::optional<Score> score;     ///< nullopt when cut short
-  std::vector<Verdict> verdicts;  ///< in the order seen
-  int64_t gains = 0;              ///< incumbent wrong, candidate right
-  int64_t losses = 0;             ///< incumbent right, candidate wrong
+  bool accepted = false;
+  std::optional<Score> score;  ///< nullopt when cut short
+  Answers answers;             ///< of the examples seen
+  std::vector<bool> seen;      ///< by example
+  int64_t gains = 0;           ///< incumbent wrong, candidate right
+  int64_t losses = 0;          ///< incumbent right, candidate wrong
+  double seconds = 0;
+
+  int64_t count_seen() const;
 };
 
 /// Scores `weights` on every example. `progress` is told of each.
@@ -27,19 +64,17 @@ Incumbent score_fully(Evaluator& evaluator, const Checkpoint& weights,
                       Progress& progress);
 
 /// Examples in the order that settles a comparison with the incumbent soonest:
-/// what it gets wrong first, then what it gets right by rising margin.
-std::vector<int64_t> exit_order(const Incumbent& incumbent);
+/// what can gain most first (for counts: what the incumbent gets wrong), then
+/// by rising margin.
+std::vector<int64_t> exit_order(const Evaluator& evaluator,
+                                const Answers& incumbent);
 
-/// Scores `candidate` and stops as soon as it is certain that it cannot be
-/// ahead of the incumbent by `needed` examples: after any set of examples the
-/// final difference is at most gains - losses + (examples the incumbent gets
-/// wrong that were not seen yet), whatever the order, so the decision is that
-/// of a full pass. The metric must count examples.
+/// Scores `candidate` and stops as soon as its rejection is certain (`full`:
+/// does not stop). After any set of examples the candidate is at
+/// most ahead by what it gained on them and what the incumbent leaves to gain
+/// on all others, whatever their order, so the decision is that of a full pass.
 Trial try_candidate(Evaluator& evaluator, const Checkpoint& candidate,
-                    const Incumbent& incumbent, int64_t needed, bool full,
-                    Progress& progress);
-
-/// Verdicts of a complete trial, by example.
-std::vector<Verdict> by_example(std::vector<Verdict> seen);
+                    const Incumbent& incumbent, const Criterion& criterion,
+                    bool full, Progress& progress);
 
 }  // namespace soup

@@ -23,7 +23,7 @@ class Folders : public ::testing::Test {
     fs::copy_file(pictures_folder() / picture, folder_ / to);
   }
 
-  std::vector<std::string> names(const FolderListing& listing) {
+  std::vector<std::string> names(const Listing& listing) {
     std::vector<std::string> out;
     for (const std::string& file : listing.files) {
       out.push_back(fs::path(file).lexically_relative(folder_.path()).string());
@@ -49,7 +49,7 @@ TEST_F(Folders, OrderIsThatOfTorchvision) {
         "top.png"}) {
     testing::write_bytes(folder_ / path, "");
   }
-  const FolderListing listing = list_folders(folder_.path(), "rank");
+  const Listing listing = list_folders(folder_.path(), "rank");
   EXPECT_EQ(names(listing), (std::vector<std::string>{
                                 "B/x.jpeg", "a b/x.webp", "b/10.png", "b/2.png",
                                 "b/B.PNG", "b/sub/1.jpg", "b/sub-1/1.jpg"}));
@@ -61,7 +61,7 @@ TEST_F(Folders, IntegerLabelsAreTheNames) {
   for (const char* path : {"10/x.png", "9/x.png", "007/x.png"}) {
     testing::write_bytes(folder_ / path, "");
   }
-  const FolderListing listing = list_folders(folder_.path(), "integer");
+  const Listing listing = list_folders(folder_.path(), "integer");
   EXPECT_EQ(listing.labels, (std::vector<int32_t>{7, 10, 9}));
   EXPECT_TRUE(listing.class_names.empty());
 }

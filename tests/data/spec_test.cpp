@@ -49,6 +49,14 @@ TEST(Spec, FilesOfIdxLieInItsFolder) {
   EXPECT_EQ(spec.labels_file, "/l.gz");
 }
 
+TEST(Spec, FilesLieInTheirFolder) {
+  const DatasetSpec spec = parse(
+      R"({"loader": "cifar10", "path": "c", "files": ["1.bin", "/2.bin"]})");
+  EXPECT_EQ(spec.files, (std::vector<fs::path>{"/data/c/1.bin", "/2.bin"}));
+  EXPECT_EQ(parse(R"({"loader": "list", "files": ["l.csv"]})").files,
+            (std::vector<fs::path>{"/data/l.csv"}));
+}
+
 TEST(Spec, RefusesWhatItDoesNotKnow) {
   const auto refused = [](const std::string& text, const std::string& part) {
     expect_error<UsageError>([&] { parse(text); }, part);
@@ -61,6 +69,11 @@ TEST(Spec, RefusesWhatItDoesNotKnow) {
           "unknown key 'images'");
   refused(R"({"loader": "folders"})", "the key 'path' is missing");
   refused(R"({"loader": "idx", "images": "x"})", "the key 'labels' is missing");
+  refused(R"({"loader": "list"})", "the key 'files' is missing");
+  refused(R"({"loader": "list", "files": []})", "'files' names no file");
+  refused(R"({"loader": "list", "files": "x"})", "'files' has the wrong type");
+  refused(R"({"loader": "list", "files": ["x"], "labels": "rank"})",
+          "unknown key 'labels'");
   refused(R"({"loader": "folders", "path": "x", "labels": "number"})",
           "unknown 'labels': 'number'");
   refused(R"({"loader": "folders", "path": 3})", "'path' has the wrong type");
@@ -135,12 +148,18 @@ TEST_F(NamedSets, PresentWhenTheFilesAreThere) {
 }
 
 TEST_F(NamedSets, HeldOutAndTrainingPicturesDoNotMeet) {
-  const DatasetSpec held_out = find_dataset("fashion-mnist", folder_.path());
-  const DatasetSpec train = find_dataset("fashion-mnist-train", folder_.path());
-  EXPECT_EQ(held_out.images, train.images);
-  EXPECT_EQ((*train.range)[1], (*held_out.range)[0]);
-  EXPECT_FALSE(same_examples(held_out, train));
-  EXPECT_TRUE(same_examples(held_out, held_out));
+  for (const std::string name :
+       {"fashion-mnist", "mnist", "cifar10", "cifar100"}) {
+    const DatasetSpec held_out = find_dataset(name, folder_.path());
+    const DatasetSpec train = find_dataset(name + "-train", folder_.path());
+    const DatasetSpec test = find_dataset(name + "-test", folder_.path());
+    EXPECT_EQ(held_out.images, train.images);
+    EXPECT_EQ(held_out.files, train.files);
+    EXPECT_EQ((*train.range)[1], (*held_out.range)[0]);
+    EXPECT_FALSE(same_examples(held_out, train));
+    EXPECT_FALSE(same_examples(held_out, test));
+    EXPECT_TRUE(same_examples(held_out, held_out));
+  }
 }
 
 TEST_F(NamedSets, RootIsTheOptionThenTheEnvironment) {

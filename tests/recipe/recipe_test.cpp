@@ -47,6 +47,41 @@ TEST(Recipe, ReadsEveryKey) {
   EXPECT_EQ(recipe.ingredients[2].path, "c.pt");
 }
 
+TEST(Recipe, NumbersForRulesComeBackFromTheirText) {
+  const std::string text =
+      R"({"soup":"0.1.0","rule":"ties","ingredients":[)"
+      R"({"path":"a.pt","weight":1,"base":true},)"
+      R"({"path":"b.pt","weight":0.5,"settings":{"density":0.3},)"
+      R"("tensor_weights":{"w":2}}],"seed":18446744073709551615,)"
+      R"("settings":{"lambda":0.9,"normalize":0},"numerics":"mergekit",)"
+      R"("work_dtype":"bf16"})";
+  const Recipe recipe = parse(text);
+  EXPECT_EQ(recipe.base, 0U);
+  EXPECT_EQ(recipe.settings, (Settings{{"lambda", 0.9}, {"normalize", 0}}));
+  EXPECT_EQ(recipe.ingredients[1].settings, (Settings{{"density", 0.3}}));
+  EXPECT_EQ(recipe.numerics, Numerics::kMergekit);
+  EXPECT_EQ(recipe_json(recipe, "").dump(), text);
+  EXPECT_EQ(parse(R"({"settings": {"normalize": false},
+                      "ingredients": ["a.pt"]})")
+                .settings,
+            (Settings{{"normalize", 0}}));
+}
+
+TEST(Recipe, RefusesNumbersThatAreNone) {
+  expect_error<UsageError>(
+      [] { parse(R"({"settings": {"t": "half"}, "ingredients": ["a.pt"]})"); },
+      "r.json: 'settings': 't' must be a number");
+  expect_error<UsageError>(
+      [] {
+        parse(R"({"ingredients": [{"path": "a.pt", "base": true},
+                                  {"path": "b.pt", "base": true}]})");
+      },
+      "r.json: ingredient 2: there is a base already");
+  expect_error<UsageError>(
+      [] { parse(R"({"numerics": "mergkit", "ingredients": ["a.pt"]})"); },
+      "r.json: unknown numerics 'mergkit', did you mean 'mergekit'?");
+}
+
 TEST(Recipe, WritesOnlyWhatIsNotTheDefault) {
   EXPECT_EQ(
       recipe_json(parse(R"({"ingredients": ["a.pt", "b.pt"]})"), "").dump(),
@@ -163,7 +198,8 @@ TEST(Recipe, PathsSurviveLinkedFolders) {
 }
 
 TEST(Recipe, ImpossiblePathsDoNoHarm) {
-  const std::string name = std::string(300, 'x') + "/" + std::string(5000, 'y');
+  std::string name(300, 'x');
+  name.append("/").append(5000, 'y');
   const fs::path path = from_recipe(name, "");
   EXPECT_EQ(to_recipe(path, ""), name);
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cmath>
 #include <cstring>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,7 @@ inline CheckpointPtr vector_checkpoint(const std::string& path,
 
 /// An evaluator without a model: the margin of example i is w[i], so it is
 /// right when w[i] > 0, and a soup's margins are the means of its ingredients'.
+/// With `loss` the metric is the mean of log(1 + exp(-margin)), to be small.
 class TableEvaluator : public Evaluator {
  public:
   explicit TableEvaluator(int64_t examples, int64_t batch = 3)
@@ -31,14 +34,22 @@ class TableEvaluator : public Evaluator {
 
   const std::string& dataset() const override { return dataset_; }
   int64_t examples() const override { return examples_; }
-  bool counts() const override { return true; }
+  bool counts() const override { return !loss; }
+  bool higher_is_better() const override { return !loss; }
+  std::optional<TermRange> terms() const override {
+    return loss ? TermRange{} : TermRange{.highest = 1};
+  }
 
   std::optional<Score> evaluate(const Checkpoint& weights,
                                 const EvaluateOptions& options) override {
     ++passes;
     const TensorData data = weights.read(0);
-    Score score{.dataset = dataset_, .metric = "top1", .count = examples_};
-    score.correct = 0;
+    Score score{.dataset = dataset_,
+                .metric = loss ? "loss" : "top1",
+                .count = examples_,
+                .correct = {},
+                .higher_is_better = !loss};
+    std::vector<double> terms(static_cast<size_t>(examples_));
     std::vector<Verdict> batch;
     for (int64_t position = 0; position < examples_; ++position) {
       const int64_t i = options.order.empty()
@@ -46,20 +57,24 @@ class TableEvaluator : public Evaluator {
                             : options.order[static_cast<size_t>(position)];
       float margin = 0;
       std::memcpy(&margin, data.bytes().data() + i * 4, 4);
-      batch.push_back(
-          {.example = i, .margin = margin, .term = margin > 0 ? 1.0 : 0.0});
-      *score.correct += margin > 0 ? 1 : 0;
+      const double term = loss         ? std::log1p(std::exp(-margin))
+                          : margin > 0 ? 1.0
+                                       : 0.0;
+      batch.push_back({.example = i, .margin = margin, .term = term});
+      terms[static_cast<size_t>(i)] = term;
       ++seen;
       if (std::ssize(batch) == batch_ || position + 1 == examples_) {
         if (options.watch && !options.watch(batch)) return std::nullopt;
         batch.clear();
       }
     }
-    score.value =
-        static_cast<double>(*score.correct) / static_cast<double>(examples_);
+    const double total = std::accumulate(terms.begin(), terms.end(), 0.0);
+    if (!loss) score.correct = static_cast<int64_t>(total);
+    score.value = total / static_cast<double>(examples_);
     return score;
   }
 
+  bool loss = false;
   int64_t passes = 0;  ///< evaluations begun
   int64_t seen = 0;    ///< examples looked at, all together
 

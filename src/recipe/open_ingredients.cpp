@@ -1,0 +1,76 @@
+#include <cstring>
+
+#include "recipe/writer_sink.h"
+#include "soup/recipe.h"
+
+namespace soup {
+namespace {
+
+// Puts the values of one tensor into memory.
+class MemorySink : public Sink {
+ public:
+  explicit MemorySink(int64_t size) : bytes_(static_cast<size_t>(size)) {}
+  void write(size_t, int64_t offset, std::span<const std::byte> data) override {
+    std::memcpy(bytes_.data() + offset, data.data(), data.size());
+  }
+  std::vector<std::byte> take() { return std::move(bytes_); }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+/// A soup that is never written: each tensor is mixed when it is read.
+class Stage : public Checkpoint {
+ public:
+  explicit Stage(const Recipe& recipe) : opened_(open_ingredients(recipe)) {
+    for (const CheckpointPtr& c : opened_) ingredients_.push_back(c.get());
+    plan_ = make_plan(recipe, ingredients_);
+    for (const PlannedTensor& tensor : plan_.tensors) {
+      tensors_.push_back(tensor.out);
+    }
+  }
+
+  const std::filesystem::path& path() const override { return path_; }
+  std::string_view format() const override { return "soup"; }
+  std::span<const TensorInfo> tensors() const override { return tensors_; }
+  const std::map<std::string, std::string>& metadata() const override {
+    return metadata_;
+  }
+  TensorData read(size_t index) const override {
+    if (tensors_[index].tied_to >= 0) {
+      return read(static_cast<size_t>(tensors_[index].tied_to));
+    }
+    Plan one;
+    one.allow_nonfinite = plan_.allow_nonfinite;
+    one.tensors.push_back(plan_.tensors[index]);
+    MemorySink sink(tensors_[index].bytes());
+    mix(one, ingredients_, sink, {.threads = 1});
+    return TensorData(sink.take());
+  }
+
+ private:
+  std::filesystem::path path_ = "an earlier document";
+  std::vector<CheckpointPtr> opened_;
+  std::vector<const Checkpoint*> ingredients_;
+  Plan plan_;
+  std::vector<TensorInfo> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace
+
+std::vector<CheckpointPtr> open_ingredients(const Recipe& recipe) {
+  std::vector<CheckpointPtr> opened;
+  for (const Ingredient& ingredient : recipe.ingredients) {
+    CheckpointPtr model = ingredient.made != nullptr
+                              ? std::make_unique<Stage>(*ingredient.made)
+                              : open_checkpoint(ingredient.path, recipe.open);
+    if (!ingredient.adapter.empty()) {
+      model = merge_adapter(std::move(model), ingredient.adapter);
+    }
+    opened.push_back(std::move(model));
+  }
+  return opened;
+}
+
+}  // namespace soup

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace soup {
+
+/// Ranks of the magnitudes of a row, by a radix sort of their float32 bits;
+/// equal ones in the order of their index.
+class Ranks {
+ public:
+  /// Sets bit `first` + i for what stays of row element i: with a probability
+  /// that grows evenly with its rank from `least` (the smallest magnitude) to
+  /// `most`; halfway where there is only one. Bits of a word may be set by
+  /// several threads.
+  void keep(std::span<const double> row, std::span<const uint32_t> drawn,
+            double least, double most, int64_t first,
+            std::vector<uint64_t>& bits);
+
+ private:
+  struct Entry {
+    uint32_t key = 0;
+    uint32_t index = 0;
+  };
+  void sort(std::span<const double> row);
+
+  std::vector<Entry> entries_;
+  std::vector<Entry> other_;
+};
+
+}  // namespace soup

@@ -1,0 +1,270 @@
+#include "recipe/merge_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "recipe/values.h"
+#include "soup/error.h"
+#include "support/expect_error.h"
+#include "support/temp_folder.h"
+
+namespace soup {
+namespace {
+
+using testing::expect_error;
+
+// A decoder of `layers` layers whose every value is `value`.
+void write_decoder(const std::filesystem::path& folder, int64_t layers,
+                   float value, int64_t vocabulary = 4) {
+  std::vector<TensorInfo> tensors;
+  const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
+    tensors.push_back({.name = name, .shape = std::move(shape)});
+  };
+  add("model.embed_tokens.weight", {vocabulary, 2});
+  for (int64_t i = 0; i < layers; ++i) {
+    const std::string layer = "model.layers." + std::to_string(i);
+    add(layer + ".self_attn.q_proj.weight", {2, 2});
+    add(layer + ".mlp.up_proj.weight", {3, 2});
+  }
+  add("model.norm.weight", {2});
+  add("lm_head.weight", {vocabulary, 2});
+  MemoryCheckpoint model(folder, tensors);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    std::vector<float> values(static_cast<size_t>(tensors[i].numel()), value);
+    std::memcpy(model.mutable_bytes(i).data(), values.data(),
+                values.size() * sizeof(float));
+  }
+  std::filesystem::create_directories(folder);
+  save_checkpoint(model, folder / "model.safetensors");
+  std::ofstream(folder / "config.json")
+      << R"({"architectures": ["LlamaForCausalLM"], "num_hidden_layers": )"
+      << layers << R"(, "vocab_size": )" << vocabulary
+      << R"(, "layer_types": ["x0", "x1", "x2", "x3"], "dtype": "float32"})";
+}
+
+class MergePlan : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    write_decoder(folder_ / "A", 4, 1);
+    write_decoder(folder_ / "B", 4, 2);
+  }
+
+  Recipe recipe(const std::string& text) const {
+    return parse_recipe(text, "r.yml", folder_.path());
+  }
+
+  Plan plan(const std::string& text) {
+    const Recipe made = recipe(text);
+    opened_ = open_ingredients(made);
+    std::vector<const Checkpoint*> ingredients;
+    for (const CheckpointPtr& c : opened_) ingredients.push_back(c.get());
+    return make_plan(made, ingredients);
+  }
+
+  static const PlannedTensor& tensor(const Plan& plan,
+                                     const std::string& name) {
+    for (const PlannedTensor& t : plan.tensors) {
+      if (t.out.name == name) return t;
+    }
+    throw Error("no tensor " + name);
+  }
+
+  // First value of a tensor of the soup of `text`.
+  float first_value(const std::string& text, const std::string& name) {
+    const Recipe made = recipe(text);
+    const auto opened = open_ingredients(made);
+    std::vector<const Checkpoint*> ingredients;
+    for (const CheckpointPtr& c : opened) ingredients.push_back(c.get());
+    make_soup(made, ingredients, folder_ / "out.safetensors", {.force = true});
+    const CheckpointPtr out = open_checkpoint(folder_ / "out.safetensors");
+    float value = 0;
+    const TensorData data = out->read(out->find(name).value());
+    std::memcpy(&value, data.bytes().data(), sizeof(value));
+    return value;
+  }
+
+  testing::TempFolder folder_;
+  std::vector<CheckpointPtr> opened_;
+};
+
+constexpr const char* kStack = R"(merge_method: linear
+slices:
+  - sources: [{model: A, layer_range: [0, 2]}]
+  - sources: [{model: B, layer_range: [1, 4]}]
+)";
+
+TEST_F(MergePlan, StacksAndRenumbersLayers) {
+  const Plan made = plan(kStack);
+  EXPECT_EQ(made.tensors.size(), 5 * 2 + 3U);
+  const auto& from = tensor(made, "model.layers.2.mlp.up_proj.weight");
+  ASSERT_EQ(from.sources.size(), 1U);
+  EXPECT_EQ(from.sources[0].ingredient, 1U);
+  EXPECT_EQ(opened_[1]->tensors()[from.sources[0].tensor].name,
+            "model.layers.1.mlp.up_proj.weight");
+  EXPECT_EQ(tensor(made, "model.embed_tokens.weight").sources[0].ingredient,
+            0U);
+  EXPECT_EQ(tensor(made, "model.norm.weight").sources[0].ingredient, 1U);
+  EXPECT_EQ(tensor(made, "lm_head.weight").sources[0].ingredient, 1U);
+}
+
+TEST_F(MergePlan, LooksParametersUpFromSourceToRecipe) {
+  const Plan made = plan(R"(merge_method: linear
+slices:
+  - sources:
+      - {model: A, layer_range: [0, 2], parameters: {weight: 0.25}}
+      - {model: B, layer_range: [2, 4], parameters: {weight: [{filter: layers.2.mlp, value: 7}]}}
+    parameters: {weight: [{filter: mlp, value: 0.5}]}
+parameters: {weight: 0.75}
+)");
+  const auto weight = [&](const char* name) {
+    return tensor(made, name).sources.at(1).weight;
+  };
+  // What a source says is about the names of its own model.
+  EXPECT_EQ(weight("model.layers.0.mlp.up_proj.weight"), 7);
+  EXPECT_EQ(weight("model.layers.1.mlp.up_proj.weight"), 0.5);
+  EXPECT_EQ(weight("model.layers.0.self_attn.q_proj.weight"), 0.75);
+}
+
+TEST_F(MergePlan, GradientsReachBothEndsAndRestOutsideOfLayers) {
+  const Plan made = plan(R"(merge_method: linear
+models:
+  - {model: A, parameters: {weight: [1, 3, 5]}}
+  - {model: B, parameters: {weight: 2}}
+)");
+  const auto weight = [&](const std::string& name) {
+    return tensor(made, name).sources.at(0).weight;
+  };
+  EXPECT_EQ(weight("model.layers.0.mlp.up_proj.weight"), 1);
+  EXPECT_NEAR(weight("model.layers.1.mlp.up_proj.weight"), 1 + 4.0 / 3, 1e-12);
+  EXPECT_EQ(weight("model.layers.3.mlp.up_proj.weight"), 5);
+  EXPECT_EQ(weight("model.embed_tokens.weight"), 1);
+  EXPECT_EQ(weight("model.norm.weight"), 1);
+  EXPECT_EQ(weight("lm_head.weight"), 1);
+}
+
+TEST_F(MergePlan, DoesNotReadWhatHasNoWeight) {
+  const Plan made = plan(R"(merge_method: linear
+models:
+  - {model: A, parameters: {weight: 1}}
+  - {model: B, parameters: {weight: [{filter: mlp, value: 1}, {value: 0}]}}
+)");
+  EXPECT_EQ(tensor(made, "model.norm.weight").sources.size(), 1U);
+  EXPECT_EQ(tensor(made, "model.layers.0.mlp.up_proj.weight").sources.size(),
+            2U);
+}
+
+TEST_F(MergePlan, NamesEveryMistakeAtOnce) {
+  try {
+    plan(R"(merge_method: linear
+slices:
+  - sources: [{model: A, layer_range: [0, 5]}]
+  - sources: [{model: B, layer_range: [3, 9]}]
+)");
+    FAIL() << "nothing thrown";
+  } catch (const Error& e) {
+    const std::string what = e.what();
+    EXPECT_NE(what.find("line 3: layer_range [0, 5] is past the end"),
+              std::string::npos)
+        << what;
+    EXPECT_NE(what.find("line 4: layer_range [3, 9]"), std::string::npos);
+    EXPECT_NE(what.find("has 4 layers"), std::string::npos);
+  }
+}
+
+TEST_F(MergePlan, RefusesWeightsThatAddUpToZero) {
+  expect_error<Error>(
+      [&] {
+        plan(R"(merge_method: linear
+models:
+  - {model: A, parameters: {weight: 1}}
+  - {model: B, parameters: {weight: -1}}
+)");
+      },
+      "add up to zero");
+}
+
+TEST_F(MergePlan, RefusesOtherVocabulariesWithTheWayOut) {
+  write_decoder(folder_ / "C", 4, 3, 5);
+  expect_error<Error>(
+      [&] { plan("merge_method: linear\nmodels: [{model: A}, {model: C}]\n"); },
+      "other vocabularies: give tokenizer_source");
+}
+
+TEST_F(MergePlan, WarnsOfAFilterThatMatchesNothing) {
+  const Plan made = plan(R"(merge_method: linear
+models:
+  - {model: A, parameters: {weight: [{filter: block_sparse_moe, value: 2}, {value: 1}]}}
+  - {model: B, parameters: {weight: 1}}
+)");
+  ASSERT_EQ(made.notices.size(), 1U);
+  EXPECT_NE(made.notices[0].find("'block_sparse_moe' matches no tensor"),
+            std::string::npos);
+}
+
+TEST_F(MergePlan, MixesWhatItPlans) {
+  EXPECT_EQ(first_value("merge_method: linear\nmodels:\n"
+                        "  - {model: A, parameters: {weight: 1}}\n"
+                        "  - {model: B, parameters: {weight: 3}}\n",
+                        "model.norm.weight"),
+            1.75F);
+}
+
+TEST_F(MergePlan, DocumentsFeedEachOther) {
+  const std::string text = R"(name: stage
+merge_method: linear
+models: [{model: A}, {model: B}]
+---
+merge_method: linear
+models:
+  - {model: stage, parameters: {weight: 1}}
+  - {model: A, parameters: {weight: 1}}
+)";
+  EXPECT_EQ(first_value(text, "model.norm.weight"), 1.25F);
+  EXPECT_TRUE(verify_soup(folder_ / "out.safetensors").same);
+  expect_error<UsageError>(
+      [&] { recipe("name: a\nmerge_method: linear\nmodels: [{model: a}]\n"); },
+      "feeds itself");
+}
+
+TEST_F(MergePlan, WritesAFolderWhoseConfigAgrees) {
+  const Recipe made = recipe(kStack);
+  const auto opened = open_ingredients(made);
+  std::vector<const Checkpoint*> ingredients;
+  for (const CheckpointPtr& c : opened) ingredients.push_back(c.get());
+  make_soup(made, ingredients, folder_.path() / "out/", {});
+  std::ifstream in(folder_ / "out/config.json");
+  const auto config = nlohmann::json::parse(in);
+  EXPECT_EQ(config["num_hidden_layers"], 5);
+  EXPECT_EQ(config["layer_types"],
+            (nlohmann::json{"x0", "x1", "x1", "x2", "x3"}));
+  EXPECT_EQ(config["dtype"], "float32");
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "out/README.md"));
+  EXPECT_TRUE(verify_soup(folder_ / "out").same);
+}
+
+TEST_F(MergePlan, SaysHowToFetchAModel) {
+  expect_error<Error>(
+      [&] { recipe("merge_method: linear\nmodels: [{model: org/none}]\n"); },
+      "hf download org/none");
+}
+
+TEST_F(MergePlan, ReadsOnlyWhatIsAllowed) {
+  testing::TempFolder elsewhere;
+  write_decoder(elsewhere / "X", 4, 1);
+  std::filesystem::create_symlink(elsewhere / "X", folder_ / "link");
+  for (const std::string& name :
+       {(elsewhere / "X").string(), std::string("link")}) {
+    const Recipe made =
+        recipe("merge_method: linear\nmodels: [{model: " + name + "}]\n");
+    const std::vector<std::filesystem::path> own = {folder_.path()};
+    expect_error<Error>([&] { check_recipe_paths(made, own); }, "--allow-path");
+    const std::vector<std::filesystem::path> both = {folder_.path(),
+                                                     elsewhere.path()};
+    EXPECT_NO_THROW(check_recipe_paths(made, both));
+  }
+}
+
+}  // namespace
+}  // namespace soup

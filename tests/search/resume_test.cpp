@@ -1,0 +1,148 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "core/file.h"
+#include "search/table_evaluator.h"
+#include "soup/search.h"
+#include "support/expect_error.h"
+#include "support/temp_folder.h"
+
+namespace soup {
+namespace {
+
+using nlohmann::ordered_json;
+using testing::expect_error;
+using testing::TableEvaluator;
+using testing::TempFolder;
+using testing::vector_checkpoint;
+
+constexpr int64_t kExamples = 21;
+
+std::vector<CheckpointPtr> zoo(float first = 0) {
+  std::mt19937 engine(3);
+  std::uniform_int_distribution<int> draw(-2, 3);
+  std::vector<CheckpointPtr> all;
+  for (int k = 0; k < 6; ++k) {
+    std::vector<float> margins(kExamples);
+    for (float& m : margins) m = static_cast<float>(draw(engine));
+    if (k == 0) margins[0] += first;
+    all.push_back(vector_checkpoint("model_" + std::to_string(k), margins));
+  }
+  return all;
+}
+
+/// The journal without times.
+std::vector<ordered_json> records(const std::filesystem::path& run) {
+  std::ifstream lines(run / "journal.jsonl");
+  std::vector<ordered_json> all;
+  for (std::string line; std::getline(lines, line);) {
+    all.push_back(ordered_json::parse(line));
+    all.back().erase("seconds");
+    all.back().erase("check");
+  }
+  return all;
+}
+
+class ResumeTest : public ::testing::TestWithParam<bool> {
+ protected:
+  std::vector<ordered_json> search(const std::string& run,
+                                   SearchOptions options = {}) {
+    options.run_dir = folder_.path() / run;
+    TableEvaluator evaluator(kExamples);
+    evaluator.loss = GetParam();
+    std::vector<ordered_json> lines;
+    options.on_candidate = [&](const Candidate& c) {
+      lines.push_back(candidate_json(c));
+      lines.back().erase("seconds");
+    };
+    const auto result =
+        find_search("greedy").run(checkpoints_, &evaluator, options);
+    for (const Ingredient& i : result.recipe.ingredients) {
+      lines.push_back(i.path.string());
+    }
+    passes_ = evaluator.passes;
+    return lines;
+  }
+  /// Leaves the first `count` records of run "whole" in run "cut".
+  void cut(int64_t count) {
+    std::ifstream from(folder_.path() / "whole" / "journal.jsonl");
+    std::filesystem::create_directory(folder_.path() / "cut");
+    std::ofstream to(folder_.path() / "cut" / "journal.jsonl");
+    std::string line;
+    for (int64_t i = 0; i < count && std::getline(from, line); ++i) {
+      to << line << "\n";
+    }
+    std::getline(from, line);
+    to << line.substr(0, line.size() / 2);  // and a torn one
+  }
+
+  TempFolder folder_;
+  std::vector<CheckpointPtr> checkpoints_ = zoo();
+  int64_t passes_ = 0;
+};
+
+TEST_P(ResumeTest, GoesOnFromEveryRecordWithoutDoingAnythingAgain) {
+  const auto lines = search("whole");
+  const auto journal = records(folder_.path() / "whole");
+  ASSERT_EQ(journal.size(), 1U + 6 + 5 + 1);  // run, scores, candidates, result
+  EXPECT_EQ(passes_, 11);
+  for (int64_t known = 0; known <= std::ssize(journal); ++known) {
+    cut(known);
+    EXPECT_EQ(search("cut"), lines) << known;
+    EXPECT_EQ(records(folder_.path() / "cut"), journal) << known;
+    EXPECT_EQ(passes_, 11 - std::clamp<int64_t>(known - 1, 0, 11)) << known;
+  }
+}
+
+TEST_P(ResumeTest, TellsWhatChanged) {
+  search("whole");
+  const std::string begin =
+      (folder_.path() / "whole").string() + ": was begun with other inputs: ";
+  const std::string end = "; --fresh starts anew, --run-dir keeps both";
+  expect_error<Error>([&] { search("whole", {.accept_equal = false}); },
+                      begin + "--accept was ge, is gt" + end);
+  checkpoints_ = zoo(1);
+  expect_error<Error>([&] { search("whole"); },
+                      begin + "model_0 has changed" + end);
+  checkpoints_ = zoo();
+  checkpoints_.pop_back();
+  expect_error<Error>([&] { search("whole"); },
+                      begin + "model_5 is missing" + end);
+  checkpoints_ = zoo();
+  std::swap(checkpoints_[0], checkpoints_[1]);
+  expect_error<Error>([&] { search("whole"); },
+                      begin + "the checkpoints come in another order" + end);
+  search("whole", {.fresh = true});
+  EXPECT_EQ(passes_, 11);
+}
+
+TEST_P(ResumeTest, KnowsCheckpointsByTheirContents) {
+  search("whole");
+  for (size_t k = 0; k < 6; ++k) {
+    const TensorData data = checkpoints_[k]->read(0);
+    std::vector<float> values(kExamples);
+    std::memcpy(values.data(), data.bytes().data(), data.bytes().size());
+    checkpoints_[k] = vector_checkpoint("moved_" + std::to_string(k), values);
+  }
+  search("whole");
+  EXPECT_EQ(passes_, 0);
+}
+
+// What the journal says of every example gives the numbers of its lines.
+TEST_P(ResumeTest, RecordsSayWhatEveryCandidateGotRight) {
+  if (GetParam()) GTEST_SKIP() << "of metrics that count";
+  search("whole");
+  for (const ordered_json& record : records(folder_.path() / "whole")) {
+    if (record["kind"] != "score") continue;
+    EXPECT_EQ(record["right"].get<std::string>().size(), 4U);
+    EXPECT_EQ(record["margins"].get<std::string>().size(), 112U);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Metrics, ResumeTest, ::testing::Bool());
+
+}  // namespace
+}  // namespace soup
