@@ -33,6 +33,10 @@ std::map<std::string, Score> read_scores(const std::filesystem::path& file) {
     if (object.contains("correct") && !object["correct"].is_null()) {
       score.correct = get_as<int64_t>(object, "correct", where);
     }
+    if (object.contains("standard_error") &&
+        !object["standard_error"].is_null()) {
+      score.standard_error = get_as<double>(object, "standard_error", where);
+    }
     scores[get_as<std::string>(object, "path", where)] = score;
   }
   return scores;

@@ -37,6 +37,9 @@ class Reader {
     if (evaluator_.counts()) {
       score.correct = get_as<int64_t>(record_, "correct", where_);
     }
+    if (!record_.at("standard_error").is_null()) {
+      score.standard_error = read_number(record_, "standard_error", where_);
+    }
     return score;
   }
 
@@ -85,6 +88,9 @@ ordered_json score_record(const Score& score) {
           {"count", score.count},
           {"correct", score.correct ? ordered_json(*score.correct)
                                     : ordered_json(nullptr)},
+          {"standard_error", score.standard_error
+                                 ? number_json(*score.standard_error)
+                                 : ordered_json(nullptr)},
           {"seconds", score.seconds}};
 }
 

@@ -18,7 +18,7 @@ TEST(ReadScores, TakesWhatEvalPrints) {
              R"({"kind":"checkpoint","path":"a"}
 {"kind":"score","path":"a","dataset":"d","metric":"top1","value":0.5,"count":4,"correct":2,"seconds":1}
 
-{"kind":"score","path":"b","metric":"nll","value":0.25,"count":4,"correct":null})",
+{"kind":"score","path":"b","metric":"nll","value":0.25,"count":4,"correct":null,"standard_error":0.125})",
              false);
   const auto scores = read_scores(folder / "s.jsonl");
   ASSERT_EQ(scores.size(), 2U);
@@ -26,6 +26,8 @@ TEST(ReadScores, TakesWhatEvalPrints) {
   EXPECT_EQ(scores.at("a").dataset, "d");
   EXPECT_EQ(scores.at("b").correct, std::nullopt);
   EXPECT_EQ(scores.at("b").value, 0.25);
+  EXPECT_EQ(scores.at("a").standard_error, std::nullopt);
+  EXPECT_EQ(scores.at("b").standard_error, 0.125);
 }
 
 TEST(ReadScores, NamesTheLine) {

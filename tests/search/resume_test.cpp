@@ -54,6 +54,9 @@ class ResumeTest : public ::testing::TestWithParam<bool> {
     TableEvaluator evaluator(kExamples);
     evaluator.loss = GetParam();
     std::vector<ordered_json> lines;
+    options.on_score = [&](const std::filesystem::path& path, const Score& s) {
+      lines.push_back({path.string(), s.value, s.standard_error.value_or(-1)});
+    };
     options.on_candidate = [&](const Candidate& c) {
       lines.push_back(candidate_json(c));
       lines.back().erase("seconds");
