@@ -58,4 +58,8 @@ void make_lines(Piece&);
 void make_sum(Piece&);
 void make_consensus(Piece&);
 
+// task_vectors_per_operation.cpp: as mergekit rounds them.
+void make_sum_per_operation(Piece&);
+void make_consensus_per_operation(Piece&);
+
 }  // namespace soup
