@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes tests/data/pictures: odd JPEG and PNG files, and what Pillow and
+"""Makes tests/data/pictures: odd JPEG, PNG and WebP files, and what Pillow and
 torchvision make of them and of thousands of random sizes.
 
     python3 scripts/make_picture_fixtures.py tests/data/pictures
 
-Needs numpy, torchvision and Pillow up to version 12 (13 resizes in another
-order). The tests draw the same sizes and pixels and compare checksums.
+Needs numpy, torchvision and Pillow up to version 12.1 (12.2 and newer resize
+some sizes in another order). The tests draw the same sizes and pixels and compare checksums.
 """
 
 import json
@@ -20,7 +20,8 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
-assert int(PIL.__version__.split(".")[0]) <= 12, "Pillow 13 resizes differently"
+assert tuple(map(int, PIL.__version__.split(".")[:2])) <= (12, 1), (
+    "Pillow 12.2 and newer resize differently")
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC,
            "bilinear": Image.Resampling.BILINEAR,
@@ -174,10 +175,23 @@ def write_pngs(folder):
           extra=chunk(b"gAMA", struct.pack(">I", 100000)))
 
 
+def write_webps(folder):
+    rgb = painting(37, 21)
+    rgb.save(folder / "lossy.webp", quality=70)
+    rgb.save(folder / "lossless.webp", lossless=True)
+    rgb.convert("L").save(folder / "grey.webp", quality=70)
+    alpha = rgb.copy()
+    alpha.putalpha(rgb.convert("L"))
+    alpha.save(folder / "alpha.webp", quality=70)
+    alpha.save(folder / "alpha_lossless.webp", lossless=True, exact=True)
+    rgb.save(folder / "animation.webp", save_all=True,
+             append_images=[rgb.rotate(90), rgb.rotate(180)])
+
+
 def picture_sums(folder):
     rows = []
     for path in sorted(folder.iterdir()):
-        if path.suffix not in (".jpg", ".png"):
+        if path.suffix == ".json" or path.name == "animation.webp":
             continue
         rgb = Image.open(path).convert("RGB")
         rows.append({"file": path.name, "width": rgb.width,
@@ -191,6 +205,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     write_jpegs(folder)
     write_pngs(folder)
+    write_webps(folder)
     sums = {"pillow": PIL.__version__, "pictures": picture_sums(folder),
             "resize": resize_sums(), "fit": fit_sums()}
     lines = json.dumps(sums, indent=1)

@@ -16,6 +16,7 @@ namespace soup {
 /// model, then from the defaults of design/cli.md.
 struct Preprocess {
   std::optional<int64_t> size;  ///< pixels, square: the model's input size
+  std::optional<int64_t> border = {};  ///< pixels cut off every side first
   /// shorter: the shorter side to floor(size / crop_pct), as timm does, then a
   /// centre crop, as torchvision does. exact: both sides to the model's size,
   /// no crop. none: the picture must have the model's size.
@@ -34,19 +35,36 @@ Preprocess overlay(const Preprocess& over, const Preprocess& under);
 /// but `size` are set.
 Preprocess default_preprocess(int64_t channels);
 
+/// What a data set is known to hold, against which `soup eval --check-data`
+/// holds the files.
+struct Expectation {
+  std::optional<int64_t> examples = {};
+  std::optional<int64_t> classes = {};  ///< class folders
+};
+
 /// One data set, as a spec file describes it (design/cli.md).
 struct DatasetSpec {
   std::string name;
   std::string summary;
   std::string loader;
-  std::filesystem::path path;                ///< folder of the data, resolved
-  std::filesystem::path images;              ///< idx, npy: file of pictures
-  std::filesystem::path labels_file;         ///< idx, npy: file of labels
-  std::vector<std::filesystem::path> files;  ///< cifar, list: in order
-  std::string labels = "rank";               ///< folders: rank or integer
+  std::filesystem::path path;         ///< folder of the data, resolved
+  std::filesystem::path images;       ///< idx, npy: file of pictures
+  std::filesystem::path labels_file;  ///< idx, npy: file of labels
+  /// cifar, list, webdataset: in order
+  std::vector<std::filesystem::path> files;
+  std::string labels = "rank";      ///< folders: rank, integer or map
+  std::filesystem::path label_map;  ///< labels of pictures or class folders
+  std::filesystem::path indices;    ///< .npy of the examples that count
+  /// So many examples of each class, drawn; where `indices` is named too: in
+  /// its place when that file is not there.
+  std::optional<int64_t> per_class;
   std::optional<std::array<int64_t, 2>> range;  ///< examples [begin, end)
+  std::filesystem::path classes;  ///< outputs of the head that are compared
   std::filesystem::path origin;  ///< the spec's own file; empty: a plain folder
   Preprocess preprocess;
+  Expectation expect;
+  /// Pictures that may fail to decode: they are left out (`--skip-bad`).
+  int64_t skip_bad = 0;
 };
 
 /// True when both name the very same examples: the same files, however
@@ -60,7 +78,12 @@ struct Examples {
   int64_t height = 0;
   int64_t width = 0;
   std::vector<uint8_t> pixels;
-  std::vector<int32_t> labels;           ///< none is negative
+  std::vector<int32_t> labels;  ///< none is negative
+  /// Further labels that are right too; empty where no example has any.
+  std::vector<std::vector<int32_t>> also;
+  /// By class: the outputs of the head whose largest is its logit. Empty:
+  /// class i is output i.
+  std::vector<std::vector<int32_t>> outputs;
   std::vector<std::string> paths;        ///< empty where there are none
   std::vector<std::string> class_names;  ///< empty where unknown
   bool resized = false;                  ///< some picture was
@@ -73,6 +96,8 @@ struct PictureShape {
   int64_t width = 224;
 };
 
+struct Listing;
+
 /// A row of the table of loaders.
 struct DatasetLoader {
   std::string_view name;
@@ -81,7 +106,9 @@ struct DatasetLoader {
   std::span<const std::string_view> keys;
   /// True when the files are there.
   bool (*present)(const DatasetSpec&);
-  /// `preprocess` has all fields but `size` set.
+  /// Pictures in files of their own: lists them. Else nullptr.
+  Listing (*list)(const DatasetSpec&);
+  /// All others. `preprocess` has all fields but `size` set.
   Examples (*load)(const DatasetSpec&, const PictureShape&,
                    const Preprocess& preprocess);
 };
@@ -104,6 +131,10 @@ struct NamedDataset {
   bool present = false;
 };
 std::vector<NamedDataset> named_datasets(const std::filesystem::path& data);
+
+/// Counts the examples of `spec` and, of data that comes in class folders, all
+/// of those. Decodes no picture file. Throws Error as load_examples() does.
+Expectation count_examples(const DatasetSpec& spec);
 
 /// Reads and decodes every example of `spec`, in parallel, into the shape that
 /// the model wants. Unset fields of `preprocess` are the defaults.

@@ -1,3 +1,4 @@
+#include "cli/check_data.h"
 #include "cli/commands.h"
 #include "cli/describe.h"
 #include "cli/options.h"
@@ -21,11 +22,14 @@ class Eval : public Task {
                    "write logits and labels to this safetensors file");
     app.add_flag("--compare", compare_,
                  "test whether two checkpoints differ (McNemar, exact)");
+    app.add_flag("--check-data", check_data_,
+                 "only look whether the data sets are there and whole");
     app.add_flag("--force", force_, "replace existing files");
   }
 
   int run(const Output& output) override {
     const auto specs = eval_.specs(true);
+    if (check_data_) return check_data(specs, output);
     check_files(specs.size());
     const auto checkpoints = checkpoints_.collect();
     if (checkpoints.size() > 1 && !(predictions_.empty() && logits_.empty())) {
@@ -144,6 +148,7 @@ class Eval : public Task {
   std::filesystem::path predictions_;
   std::filesystem::path logits_;
   bool compare_ = false;
+  bool check_data_ = false;
   bool force_ = false;
 };
 

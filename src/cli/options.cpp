@@ -172,6 +172,11 @@ void EvalArguments::add_to(CLI::App& app, bool search) {
   }
   app.add_option("--data", data,
                  "where named data sets lie (default: $SOUP_DATA)");
+  app.add_option("--skip-bad", skip_bad,
+                 "leave out up to so many pictures of a data set that cannot "
+                 "be decoded")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app.add_option("--model", options.model,
                  "architecture: auto, or a name (soup list models)")
       ->capture_default_str();
@@ -212,6 +217,7 @@ std::vector<DatasetSpec> EvalArguments::specs(bool required) const {
     }
     found.push_back(std::move(spec));
   }
+  for (DatasetSpec& spec : found) spec.skip_bad = skip_bad;
   return found;
 }
 

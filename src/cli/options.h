@@ -75,6 +75,7 @@ struct EvalArguments {
   EvaluatorOptions options;
   std::string command;  ///< --eval-cmd
   bool lower_is_better = false;
+  int64_t skip_bad = 0;  ///< pictures of a data set
 
   /// `search`: with --test, and a single --val.
   void add_to(CLI::App& app, bool search);

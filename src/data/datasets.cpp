@@ -10,8 +10,11 @@
 #include "data/examples.h"
 #include "data/folders.h"
 #include "data/idx.h"
+#include "data/label_map.h"
 #include "data/list.h"
 #include "data/npy.h"
+#include "data/selection.h"
+#include "data/shards.h"
 #include "data/spec.h"
 #include "soup/data.h"
 #include "soup/error.h"
@@ -22,23 +25,28 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxSpec = 1 << 20;
-constexpr std::array<std::string_view, 1> kFolderKeys = {"labels"};
+constexpr std::array<std::string_view, 3> kFolderKeys = {"labels", "indices",
+                                                         "per_class"};
 constexpr std::array<std::string_view, 2> kPairKeys = {"images", "labels"};
 constexpr std::array<std::string_view, 1> kFilesKeys = {"files"};
+constexpr std::array<std::string_view, 3> kListKeys = {"files", "indices",
+                                                       "per_class"};
 
 constexpr std::array kLoaders = {
-    DatasetLoader{"folders", "one folder of JPEG or PNG pictures a class",
-                  kFolderKeys, folders_present, load_folders},
+    DatasetLoader{"folders", "one folder of JPEG, PNG or WebP pictures a class",
+                  kFolderKeys, folders_present, list_folders, nullptr},
     DatasetLoader{"idx", "IDX files of pictures and labels, gzipped or not",
-                  kPairKeys, files_present, load_idx},
+                  kPairKeys, files_present, nullptr, load_idx},
     DatasetLoader{"npy", "NumPy arrays of pictures (uint8) and labels",
-                  kPairKeys, files_present, load_npy},
+                  kPairKeys, files_present, nullptr, load_npy},
     DatasetLoader{"cifar10", "CIFAR-10's binary version", kFilesKeys,
-                  files_present, load_cifar10},
+                  files_present, nullptr, load_cifar10},
     DatasetLoader{"cifar100", "CIFAR-100's binary version, fine labels",
-                  kFilesKeys, files_present, load_cifar100},
+                  kFilesKeys, files_present, nullptr, load_cifar100},
     DatasetLoader{"list", "lists (.csv, .tsv, .jsonl) of 'path' and 'label'",
-                  kFilesKeys, files_present, load_list},
+                  kListKeys, files_present, read_lists, nullptr},
+    DatasetLoader{"webdataset", "tar shards of pictures and labels (.cls)",
+                  kListKeys, files_present, list_shards, nullptr},
 };
 
 const DatasetLoader& loader_of(const DatasetSpec& spec) {
@@ -110,6 +118,20 @@ std::vector<NamedDataset> named_datasets(const fs::path& data) {
   return named;
 }
 
+Expectation count_examples(const DatasetSpec& spec) {
+  const DatasetLoader& loader = loader_of(spec);
+  if (loader.list != nullptr) {
+    const Listing listing = loader.list(spec);
+    Expectation found{.examples = std::ssize(select_examples(spec, listing))};
+    if (listing.class_folders > 0) found.classes = listing.class_folders;
+    return found;
+  }
+  Preprocess smallest = default_preprocess(1);
+  smallest.filter = "box";
+  const PictureShape pixel{.channels = 1, .height = 1, .width = 1};
+  return {.examples = loader.load(spec, pixel, smallest).count};
+}
+
 Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,
                        const Preprocess& preprocess) {
   if (shape.channels != 1 && shape.channels != 3) {
@@ -120,7 +142,12 @@ Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,
   }
   const Preprocess all =
       overlay(preprocess, default_preprocess(shape.channels));
-  return loader_of(spec).load(spec, shape, all);
+  const DatasetLoader& loader = loader_of(spec);
+  Examples examples = loader.list != nullptr
+                          ? load_listing(spec, shape, all, loader.list(spec))
+                          : loader.load(spec, shape, all);
+  if (!spec.classes.empty()) examples.outputs = read_classes(spec.classes);
+  return examples;
 }
 
 }  // namespace soup

@@ -36,8 +36,12 @@ Picture decode_picture(std::span<const std::byte> file,
                        const std::string& where) {
   if (starts_with(file, "\xff\xd8\xff")) return decode_jpeg(file, where);
   if (starts_with(file, "\x89PNG\r\n\x1a\n")) return decode_png(file, where);
-  throw Error(where + (file.empty() ? ": is empty"
-                                    : ": is neither a JPEG nor a PNG file"));
+  if (starts_with(file, "RIFF") && file.size() >= 12 &&
+      starts_with(file.subspan(8), "WEBP")) {
+    return decode_webp(file, where);
+  }
+  throw Error(where +
+              (file.empty() ? ": is empty" : ": is no JPEG, PNG or WebP file"));
 }
 
 }  // namespace soup

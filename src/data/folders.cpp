@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "data/label_map.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -88,7 +89,7 @@ void add_class(const std::string& folder, int32_t label, Listing& listing) {
   for (const auto& [place, files] : tree) {
     for (const std::string& file : files) {
       listing.files.push_back(place + "/" + file);
-      listing.labels.push_back(label);
+      listing.labels.push_back({label});
     }
   }
   if (listing.files.size() == before) {
@@ -110,11 +111,12 @@ Listing list_folders(const fs::path& folder, const std::string& labels) {
                 "pictures a class");
   }
   Listing listing;
+  listing.class_folders = std::ssize(names.folders);
   if (labels == "rank") listing.class_names = names.folders;
   for (size_t i = 0; i < names.folders.size(); ++i) {
     const std::string& name = names.folders[i];
-    const int32_t label =
-        labels == "rank" ? static_cast<int32_t>(i) : integer_label(name, root);
+    const int32_t label = labels == "integer" ? integer_label(name, root)
+                                              : static_cast<int32_t>(i);
     add_class(root + "/" + name, label, listing);
   }
   return listing;
@@ -125,10 +127,20 @@ bool folders_present(const DatasetSpec& spec) {
   return fs::is_directory(spec.path, error);
 }
 
-Examples load_folders(const DatasetSpec& spec, const PictureShape& shape,
-                      const Preprocess& preprocess) {
-  return load_listing(spec, shape, preprocess,
-                      list_folders(spec.path, spec.labels));
+Listing list_folders(const DatasetSpec& spec) {
+  Listing listing = list_folders(spec.path, spec.labels);
+  const int64_t expected = spec.expect.classes.value_or(listing.class_folders);
+  if (spec.labels == "rank" && expected != listing.class_folders) {
+    throw Error(spec.path.string() + ": has " +
+                std::to_string(listing.class_folders) + " class folders, but " +
+                spec.name + " has " + std::to_string(expected) +
+                "; a label is the rank of a folder's name");
+  }
+  if (!spec.label_map.empty()) {
+    apply_label_map(read_label_map(spec.label_map, listing.files),
+                    spec.label_map.string(), listing);
+  }
+  return listing;
 }
 
 }  // namespace soup

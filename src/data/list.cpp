@@ -104,7 +104,7 @@ void add(const std::string& path, std::optional<int32_t> label,
   }
   if (!label) lines.fail("the label is no whole number from 0 on");
   listing.files.push_back((folder / path).string());
-  listing.labels.push_back(*label);
+  listing.labels.push_back({*label});
 }
 
 Listing parse_columns(Lines& lines, char separator, const fs::path& folder) {
@@ -162,8 +162,7 @@ Listing parse_list(std::string_view text, const fs::path& where,
   return parse_columns(lines, separator, folder);
 }
 
-Examples load_list(const DatasetSpec& spec, const PictureShape& shape,
-                   const Preprocess& preprocess) {
+Listing read_lists(const DatasetSpec& spec) {
   check_files(spec);
   Listing all;
   for (const fs::path& file : spec.files) {
@@ -174,7 +173,7 @@ Examples load_list(const DatasetSpec& spec, const PictureShape& shape,
     all.labels.insert(all.labels.end(), listing.labels.begin(),
                       listing.labels.end());
   }
-  return load_listing(spec, shape, preprocess, std::move(all));
+  return all;
 }
 
 }  // namespace soup

@@ -20,6 +20,6 @@ Listing parse_list(std::string_view text, const std::filesystem::path& where,
                    const std::filesystem::path& folder);
 
 /// Lists behind one another.
-Examples load_list(const DatasetSpec&, const PictureShape&, const Preprocess&);
+Listing read_lists(const DatasetSpec&);
 
 }  // namespace soup

@@ -34,6 +34,26 @@ void write_planes(const Picture& picture, int64_t channels,
 
 }  // namespace
 
+Picture without_border(const Picture& picture, int64_t border,
+                       const std::string& where) {
+  Picture inner{.height = picture.height - 2 * border,
+                .width = picture.width - 2 * border,
+                .channels = picture.channels,
+                .pixels = {}};
+  if (inner.height < 1 || inner.width < 1) {
+    throw Error(where + ": is all border: " + std::to_string(picture.height) +
+                " x " + std::to_string(picture.width) + " pixels, of which " +
+                std::to_string(border) + " are cut off every side");
+  }
+  const int64_t row = inner.width * inner.channels;
+  for (int64_t y = border; y < border + inner.height; ++y) {
+    const uint8_t* const from =
+        picture.pixels.data() + (y * picture.width + border) * picture.channels;
+    inner.pixels.insert(inner.pixels.end(), from, from + row);
+  }
+  return inner;
+}
+
 Picture to_grey(const Picture& picture) {
   Picture grey{.height = picture.height,
                .width = picture.width,
@@ -55,7 +75,8 @@ Preparer::Preparer(const PictureShape& shape, const Preprocess& preprocess,
     : shape_(shape),
       resize_(preprocess.resize.value()),
       filter_(find_row(filters(), preprocess.filter.value(),
-                       where + ": resize filter")) {
+                       where + ": resize filter")),
+      border_(preprocess.border.value()) {
   if (preprocess.size &&
       (*preprocess.size != shape.height || *preprocess.size != shape.width)) {
     throw UsageError(where + ": 'size' is " + std::to_string(*preprocess.size) +
@@ -92,6 +113,11 @@ Target Preparer::target(int64_t width, int64_t height) const {
 
 bool Preparer::prepare(const Picture& picture, const std::string& where,
                        std::span<uint8_t> out) const {
+  if (border_ > 0) {
+    Preparer inner = *this;
+    inner.border_ = 0;
+    return inner.prepare(without_border(picture, border_, where), where, out);
+  }
   if (shape_.channels == 1 && picture.channels == 3) {
     return prepare(to_grey(picture), where, out);
   }

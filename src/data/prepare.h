@@ -36,8 +36,13 @@ class Preparer {
   PictureShape shape_;
   std::string resize_;
   const Filter& filter_;
+  int64_t border_ = 0;   ///< pixels cut off every side first
   int64_t shorter_ = 0;  ///< the shorter side before the crop
 };
+
+/// The inner part of `picture`. Throws Error when nothing is left of it.
+Picture without_border(const Picture& picture, int64_t border,
+                       const std::string& where);
 
 /// Grey as Pillow's convert("L"): ITU-R 601-2 in 16-bit fixed point.
 Picture to_grey(const Picture& picture);

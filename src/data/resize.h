@@ -29,9 +29,9 @@ struct Target {
   int64_t crop_height = 0;
 };
 
-/// Resizes byte for byte as Pillow up to version 12 does: two passes in fixed
+/// Resizes byte for byte as Pillow up to version 12.1 does: two passes in fixed
 /// point of 22 bits with uint8 between them, horizontal first, a pass that
-/// changes no size left out. (Pillow 13 sometimes goes vertical first.)
+/// changes no size left out. (Newer ones sometimes go vertical first.)
 Picture resize(const Picture& picture, const Target& target,
                const Filter& filter);
 

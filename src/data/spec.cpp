@@ -6,7 +6,8 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/table.h"
-#include "data/resize.h"
+#include "data/shards.h"
+#include "data/spec_preprocess.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -15,83 +16,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr int64_t kMaxSide = 16384;
-constexpr std::array<std::string_view, 6> kCommonKeys = {
-    "name", "summary", "loader", "path", "range", "preprocess"};
-constexpr std::array<std::string_view, 6> kPreprocessKeys = {
-    "size", "resize", "filter", "crop_pct", "mean", "std"};
-constexpr std::array<std::string_view, 3> kResizes = {"shorter", "exact",
-                                                      "none"};
+constexpr std::array<std::string_view, 8> kCommonKeys = {
+    "name",  "summary", "loader", "path",
+    "range", "classes", "expect", "preprocess"};
+constexpr std::array<std::string_view, 2> kExpectKeys = {"examples", "classes"};
 constexpr std::array<std::string_view, 2> kLabels = {"rank", "integer"};
-
-void check_choice(const std::string& value, const std::string& key,
-                  std::span<const std::string_view> choices,
-                  const std::string& where) {
-  if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
-    throw UsageError(where + ": unknown '" + key + "': '" + value + "'" +
-                     suggestion(value, choices));
-  }
-}
-
-std::vector<double> parse_channels(const ordered_json& json,
-                                   const std::string& key,
-                                   const std::string& where) {
-  auto values = get_as<std::vector<double>>(json, key, where);
-  const bool positive = key == "std";
-  const bool good = std::all_of(values.begin(), values.end(), [&](double v) {
-    return std::isfinite(v) && (!positive || v > 0);
-  });
-  if (!good || (values.size() != 1 && values.size() != 3)) {
-    throw UsageError(where + ": '" + key + "' needs one or three " +
-                     (positive ? "positive numbers" : "numbers"));
-  }
-  return values;
-}
-
-void check_statistics(const Preprocess& p, const std::string& where) {
-  if (p.mean.size() != p.std.size()) {
-    throw UsageError(where +
-                     ": 'mean' and 'std' go together, one number a channel");
-  }
-}
-
-void check_sizes(const Preprocess& p, const std::string& where) {
-  if (p.size && (*p.size < 1 || *p.size > kMaxSide)) {
-    throw UsageError(where + ": 'size' is " + std::to_string(*p.size) +
-                     ", expected 1 to " + std::to_string(kMaxSide));
-  }
-  if (p.crop_pct && !(*p.crop_pct > 0 && *p.crop_pct <= 1)) {
-    throw UsageError(where + ": 'crop_pct' is " + std::to_string(*p.crop_pct) +
-                     ", expected more than 0 and at most 1");
-  }
-  if (p.crop_pct && p.resize && *p.resize != "shorter") {
-    throw UsageError(where + ": 'crop_pct' has no meaning with 'resize': '" +
-                     *p.resize + "', which does not crop");
-  }
-}
-
-Preprocess parse_preprocess(const ordered_json& json,
-                            const std::string& where) {
-  check_keys(json, kPreprocessKeys, where);
-  Preprocess p;
-  if (json.contains("size")) p.size = get_as<int64_t>(json, "size", where);
-  if (json.contains("resize")) {
-    p.resize = get_as<std::string>(json, "resize", where);
-    check_choice(*p.resize, "resize", kResizes, where);
-  }
-  if (json.contains("filter")) {
-    p.filter = get_as<std::string>(json, "filter", where);
-    find_row(filters(), *p.filter, where + ": filter");
-  }
-  if (json.contains("crop_pct")) {
-    p.crop_pct = get_as<double>(json, "crop_pct", where);
-  }
-  if (json.contains("mean")) p.mean = parse_channels(json, "mean", where);
-  if (json.contains("std")) p.std = parse_channels(json, "std", where);
-  check_statistics(p, where);
-  check_sizes(p, where);
-  return p;
-}
 
 std::array<int64_t, 2> parse_range(const ordered_json& json,
                                    const std::string& where) {
@@ -113,7 +42,60 @@ fs::path needed_path(const ordered_json& json, const std::string& key,
     throw UsageError(where + ": the key '" + key + "' is missing");
   }
   // An absolute path replaces the base.
-  return base / get_as<std::string>(json, key, where);
+  if (!json.at(key).is_array()) {
+    return base / get_as<std::string>(json, key, where);
+  }
+  // Places where people have it, the best known one first.
+  const auto places = get_as<std::vector<std::string>>(json, key, where);
+  if (places.empty()) throw UsageError(where + ": '" + key + "' is empty");
+  std::error_code error;
+  for (const std::string& place : places) {
+    if (fs::exists(base / place, error)) return base / place;
+  }
+  return base / places.front();
+}
+
+/// A file that comes with the spec, or else with the data.
+fs::path companion(const std::string& name, const fs::path& origin,
+                   const fs::path& root) {
+  std::error_code error;
+  const fs::path beside = folder_of(origin) / name;
+  return fs::exists(beside, error) ? beside : root / name;
+}
+
+int64_t whole_number(const ordered_json& json, const std::string& key,
+                     const std::string& where) {
+  const auto value = get_as<int64_t>(json, key, where);
+  if (value < 1) {
+    throw UsageError(where + ": '" + key + "' is " + std::to_string(value) +
+                     ", expected 1 or more");
+  }
+  return value;
+}
+
+Expectation parse_expectation(const ordered_json& json,
+                              const std::string& where) {
+  check_keys(json, kExpectKeys, where);
+  Expectation expect;
+  if (json.contains("examples")) {
+    expect.examples = whole_number(json, "examples", where);
+  }
+  if (json.contains("classes")) {
+    expect.classes = whole_number(json, "classes", where);
+  }
+  return expect;
+}
+
+// The word rank or integer, or a file with labels.
+void parse_labels(const std::string& value, const fs::path& root,
+                  DatasetSpec& spec) {
+  if (fs::path(value).has_extension()) {
+    spec.labels = "map";
+    spec.label_map = companion(value, spec.origin, root);
+    return;
+  }
+  spec.labels = value;
+  check_choice(value, "labels", kLabels, spec.origin.string());
 }
 
 std::vector<fs::path> needed_files(const ordered_json& json,
@@ -125,7 +107,9 @@ std::vector<fs::path> needed_files(const ordered_json& json,
   std::vector<fs::path> files;
   for (const auto& name :
        get_as<std::vector<std::string>>(json, "files", where)) {
-    files.push_back(base / name);
+    for (const std::string& file : expand_braces(name, where)) {
+      files.push_back(base / file);
+    }
   }
   if (files.empty()) throw UsageError(where + ": 'files' names no file");
   return files;
@@ -174,8 +158,21 @@ DatasetSpec parse_spec(const ordered_json& json, const fs::path& origin,
     spec.images = needed_path(json, "images", spec.path, where);
     spec.labels_file = needed_path(json, "labels", spec.path, where);
   } else if (knows("labels")) {
-    spec.labels = text_or(json, "labels", "rank", where);
-    check_choice(spec.labels, "labels", kLabels, where);
+    parse_labels(text_or(json, "labels", "rank", where), root, spec);
+  }
+  if (json.contains("indices")) {
+    spec.indices =
+        companion(get_as<std::string>(json, "indices", where), origin, root);
+  }
+  if (json.contains("per_class")) {
+    spec.per_class = whole_number(json, "per_class", where);
+  }
+  if (json.contains("classes")) {
+    spec.classes =
+        companion(get_as<std::string>(json, "classes", where), origin, root);
+  }
+  if (json.contains("expect")) {
+    spec.expect = parse_expectation(json.at("expect"), where + ": expect");
   }
   if (json.contains("range")) spec.range = parse_range(json, where);
   if (json.contains("preprocess")) {
@@ -204,42 +201,14 @@ DatasetSpec list_spec(const fs::path& file) {
 
 bool same_examples(const DatasetSpec& a, const DatasetSpec& b) {
   return a.loader == b.loader && a.range == b.range &&
+         a.per_class == b.per_class &&
+         resolved(a.indices) == resolved(b.indices) &&
          resolved(a.path) == resolved(b.path) &&
          resolved(a.images) == resolved(b.images) &&
          std::equal(a.files.begin(), a.files.end(), b.files.begin(),
                     b.files.end(), [](const fs::path& x, const fs::path& y) {
                       return resolved(x) == resolved(y);
                     });
-}
-
-Preprocess overlay(const Preprocess& over, const Preprocess& under) {
-  Preprocess p = over;
-  if (!p.size) p.size = under.size;
-  if (!p.resize) p.resize = under.resize;
-  if (!p.filter) p.filter = under.filter;
-  if (!p.crop_pct) p.crop_pct = under.crop_pct;
-  if (p.mean.empty()) {
-    p.mean = under.mean;
-    p.std = under.std;
-  }
-  return p;
-}
-
-Preprocess default_preprocess(int64_t channels) {
-  Preprocess p;
-  p.filter = "bicubic";
-  if (channels == 1) {
-    p.resize = "exact";
-    p.crop_pct = 1.0;
-    p.mean = p.std = {0.5};
-  } else {
-    // ImageNet's statistics, as torchvision publishes them.
-    p.resize = "shorter";
-    p.crop_pct = 0.875;
-    p.mean = {0.485, 0.456, 0.406};
-    p.std = {0.229, 0.224, 0.225};
-  }
-  return p;
 }
 
 }  // namespace soup

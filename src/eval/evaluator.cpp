@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <numeric>
 
 #include "core/log.h"
@@ -12,6 +11,7 @@
 #include "core/threads.h"
 #include "eval/crew.h"
 #include "eval/judge.h"
+#include "eval/projection.h"
 #include "eval/resident.h"
 #include "soup/error.h"
 #include "soup/eval.h"
@@ -38,7 +38,9 @@ class InProcess : public Evaluator {
         model_(engine_->model.get()),
         metric_(find_row(metrics(), options.metric, "metric")),
         options_(options),
-        resident_(spec, model_->input(), model_->device()) {
+        resident_(spec, model_->input(), model_->device()),
+        projection_(resident_.examples().outputs, model_->classes(),
+                    spec.name) {
     const bool cpu = model_->device().is_cpu();
     unit_ = cpu ? model_->unit() : options.batch_size;
     // Enough units at a time to keep every thread busy, in whole batches.
@@ -97,9 +99,12 @@ class InProcess : public Evaluator {
  private:
   void check_labels(const DatasetSpec& spec) const {
     const Examples& examples = resident_.examples();
-    const int64_t most =
+    int32_t most =
         *std::max_element(examples.labels.begin(), examples.labels.end());
-    const int64_t classes = model_->classes();
+    for (const auto& more : examples.also) {
+      for (const int32_t label : more) most = std::max(most, label);
+    }
+    const int64_t classes = projection_.classes();
     if (most >= classes) {
       throw Error(spec.name + ": its labels go up to " + std::to_string(most) +
                   ", which takes " + std::to_string(most + 1) +
@@ -130,7 +135,8 @@ class InProcess : public Evaluator {
   /// Logits, row-major [which, classes], unit by unit: units of one shape give
   /// each example the same logits whatever stands beside it.
   void compute(std::span<const int64_t> which, std::vector<float>& logits) {
-    const int64_t classes = model_->classes();
+    const int64_t outputs = model_->classes();
+    const int64_t classes = projection_.classes();
     const int64_t units = (std::ssize(which) + unit_ - 1) / unit_;
     logits.resize(which.size() * static_cast<size_t>(classes));
     const auto work = [&](int64_t u) {
@@ -141,8 +147,12 @@ class InProcess : public Evaluator {
       const at::Tensor out = model_->forward(resident_.batch(part, unit_))
                                  .to(at::kCPU)
                                  .contiguous();
-      std::memcpy(logits.data() + u * unit_ * classes, out.const_data_ptr(),
-                  part.size() * static_cast<size_t>(classes) * sizeof(float));
+      const auto* const rows = out.const_data_ptr<float>();
+      for (int64_t i = 0; i < std::ssize(part); ++i) {
+        projection_.apply({rows + i * outputs, static_cast<size_t>(outputs)},
+                          {logits.data() + (u * unit_ + i) * classes,
+                           static_cast<size_t>(classes)});
+      }
     };
     engine_->crew.run(units, work);
   }
@@ -151,15 +161,14 @@ class InProcess : public Evaluator {
   bool look_at(std::span<const int64_t> block, const std::vector<float>& logits,
                const EvaluateOptions& options,
                std::vector<Verdict>& verdicts) const {
-    const auto classes = static_cast<size_t>(model_->classes());
+    const auto classes = static_cast<size_t>(projection_.classes());
     const auto batch = static_cast<size_t>(options_.batch_size);
     for (size_t begin = 0; begin < block.size(); begin += batch) {
       const size_t end = std::min(begin + batch, block.size());
       for (size_t i = begin; i < end; ++i) {
         const std::span row(logits.data() + i * classes, classes);
-        const int32_t label =
-            resident_.examples().labels[static_cast<size_t>(block[i])];
-        verdicts.push_back(judge(row, label, block[i], metric_));
+        verdicts.push_back(
+            judge(row, label_of(block[i], row), block[i], metric_));
       }
       const std::span<const Verdict> last =
           std::span(verdicts).last(end - begin);
@@ -170,6 +179,13 @@ class InProcess : public Evaluator {
       if (options.watch && !options.watch(last)) return false;
     }
     return true;
+  }
+
+  int32_t label_of(int64_t example, std::span<const float> logits) const {
+    const Examples& all = resident_.examples();
+    const auto i = static_cast<size_t>(example);
+    return all.also.empty() ? all.labels[i]
+                            : closest_label(logits, all.labels[i], all.also[i]);
   }
 
   void warn_of_no_numbers(const Checkpoint& weights,
@@ -188,6 +204,7 @@ class InProcess : public Evaluator {
   const Metric& metric_;
   EvaluatorOptions options_;
   Resident resident_;
+  Projection projection_;
   int64_t unit_ = 0;   ///< examples of one forward pass
   int64_t block_ = 0;  ///< examples between two looks at the logits
 };

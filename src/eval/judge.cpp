@@ -47,6 +47,17 @@ std::optional<double> standard_error(std::span<const Verdict> verdicts,
 
 }  // namespace
 
+int32_t closest_label(std::span<const float> logits, int32_t first,
+                      std::span<const int32_t> also) {
+  int32_t closest = first;
+  for (const int32_t label : also) {
+    const float logit = logits[static_cast<size_t>(label)];
+    const float best = logits[static_cast<size_t>(closest)];
+    if (logit > best || (logit == best && label < closest)) closest = label;
+  }
+  return closest;
+}
+
 Verdict judge(std::span<const float> logits, int32_t label, int64_t example,
               const Metric& metric) {
   Verdict verdict{.example = example, .label = label};

@@ -7,6 +7,11 @@
 
 namespace soup {
 
+/// Of labels that are all right, the one with the largest logit: by it the
+/// example is right when any is.
+int32_t closest_label(std::span<const float> logits, int32_t first,
+                      std::span<const int32_t> also);
+
 /// What `logits` say of an example whose true class is `label`.
 Verdict judge(std::span<const float> logits, int32_t label, int64_t example,
               const Metric& metric);

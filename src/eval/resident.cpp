@@ -25,6 +25,13 @@ std::string hash_of(const Examples& examples, const Preprocess& preprocess) {
   };
   add(examples.pixels);
   add(examples.labels);
+  // Lengths first: two sets of lists must not read the same behind each other.
+  for (const auto* lists : {&examples.also, &examples.outputs}) {
+    for (const std::vector<int32_t>& list : *lists) {
+      parts += std::to_string(list.size()) + ":";
+      add(list);
+    }
+  }
   add(preprocess.mean);
   add(preprocess.std);
   return hex(xxh3_128(std::as_bytes(std::span(parts))));

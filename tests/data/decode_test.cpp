@@ -44,8 +44,8 @@ TEST(Decode, EqualsPillowByteForByte) {
 }
 
 TEST(Decode, EveryCutIsAnErrorThatNamesTheFile) {
-  for (const char* name :
-       {"420.jpg", "progressive.jpg", "rgb.png", "interlaced.png"}) {
+  for (const char* name : {"420.jpg", "progressive.jpg", "rgb.png",
+                           "interlaced.png", "lossy.webp", "lossless.webp"}) {
     const std::string whole = fixture(name);
     // A PNG's last chunk, 12 bytes, holds no pixels.
     const size_t end =
@@ -57,9 +57,15 @@ TEST(Decode, EveryCutIsAnErrorThatNamesTheFile) {
   }
 }
 
+TEST(Decode, AnimationsAreNoPictures) {
+  expect_error<Error>([] { decode(fixture("animation.webp")); },
+                      "x.jpg: is an animation, not a picture");
+}
+
 TEST(Decode, BrokenBytesNeverCrash) {
-  for (const char* name : {"420.jpg", "progressive.jpg", "cmyk.jpg", "rgb.png",
-                           "palette_4.png", "interlaced.png", "grey_16.png"}) {
+  for (const char* name :
+       {"420.jpg", "progressive.jpg", "cmyk.jpg", "rgb.png", "palette_4.png",
+        "interlaced.png", "grey_16.png", "lossy.webp", "alpha_lossless.webp"}) {
     const std::string whole = fixture(name);
     testing::Draw draw(5);
     for (int i = 0; i < 300; ++i) {
@@ -83,7 +89,7 @@ TEST(Decode, BrokenBytesNeverCrash) {
 TEST(Decode, RefusesWhatIsNoPicture) {
   expect_error<Error>([] { decode(""); }, "x.jpg: is empty");
   expect_error<Error>([] { decode("GIF89a"); },
-                      "x.jpg: is neither a JPEG nor a PNG file");
+                      "x.jpg: is no JPEG, PNG or WebP file");
 }
 
 TEST(Decode, RefusesAJpegThatClaimsTooManyPixels) {

@@ -95,4 +95,36 @@ inline std::string idx(const std::vector<uint32_t>& shape,
   return out.append(values);
 }
 
+/// A NumPy array of format version 1.
+inline std::string with_header(const std::string& header,
+                               const std::string& values) {
+  std::string out("\x93NUMPY\x01\0", 8);
+  out += static_cast<char>(header.size() & 0xff);
+  out += static_cast<char>(header.size() >> 8);
+  return out + header + values;
+}
+
+/// As numpy.save writes it.
+inline std::string npy(const std::string& descr, const std::string& shape,
+                       const std::string& values) {
+  return with_header("{'descr': '" + descr +
+                         "', 'fortran_order': False, 'shape': " + shape +
+                         ", }     \n",
+                     values);
+}
+
+template <typename T>
+std::string bytes_of(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()),
+          values.size() * sizeof(T)};
+}
+
+/// The values of `values` in one dimension, or in `shape`.
+template <typename T>
+std::string npy(const std::string& descr, const std::vector<T>& values,
+                const std::string& shape = {}) {
+  const std::string line = "(" + std::to_string(values.size()) + ",)";
+  return npy(descr, shape.empty() ? line : shape, bytes_of(values));
+}
+
 }  // namespace soup::testing

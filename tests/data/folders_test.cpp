@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/log.h"
 #include "data/decode.h"
 #include "data/fixtures.h"
 #include "data/prepare.h"
@@ -53,7 +54,8 @@ TEST_F(Folders, OrderIsThatOfTorchvision) {
   EXPECT_EQ(names(listing), (std::vector<std::string>{
                                 "B/x.jpeg", "a b/x.webp", "b/10.png", "b/2.png",
                                 "b/B.PNG", "b/sub/1.jpg", "b/sub-1/1.jpg"}));
-  EXPECT_EQ(listing.labels, (std::vector<int32_t>{0, 1, 2, 2, 2, 2, 2}));
+  EXPECT_EQ(listing.labels,
+            (std::vector<Labels>{{0}, {1}, {2}, {2}, {2}, {2}, {2}}));
   EXPECT_EQ(listing.class_names, (std::vector<std::string>{"B", "a b", "b"}));
 }
 
@@ -62,7 +64,7 @@ TEST_F(Folders, IntegerLabelsAreTheNames) {
     testing::write_bytes(folder_ / path, "");
   }
   const Listing listing = list_folders(folder_.path(), "integer");
-  EXPECT_EQ(listing.labels, (std::vector<int32_t>{7, 10, 9}));
+  EXPECT_EQ(listing.labels, (std::vector<Labels>{{7}, {10}, {9}}));
   EXPECT_TRUE(listing.class_names.empty());
 }
 
@@ -117,7 +119,34 @@ TEST_F(Folders, NamesThePictureThatCannotBeDecoded) {
   testing::write_bytes(folder_ / "cat/2.jpg", "not a picture");
   expect_error<Error>(
       [&] { load_examples(spec(), {}, {}); },
-      (folder_ / "cat/2.jpg").string() + ": is neither a JPEG nor a PNG file");
+      (folder_ / "cat/2.jpg").string() + ": is no JPEG, PNG or WebP file");
+}
+
+TEST_F(Folders, BadPicturesAreLeftOutWhenTheyMayBe) {
+  log::set_level(log::Level::kQuiet);
+  copy("420.jpg", "cat/1.jpg");
+  testing::write_bytes(folder_ / "cat/2.jpg", "not a picture");
+  copy("rgb.png", "dog/1.png");
+  testing::write_bytes(folder_ / "dog/2.jpg", "");
+  copy("444.jpg", "dog/3.jpg");
+  DatasetSpec tolerant = spec();
+  tolerant.skip_bad = 1;
+  expect_error<Error>(
+      [&] {
+        load_examples(tolerant, {3, 4, 4}, {});
+      },
+      (folder_ / "cat/2.jpg").string() +
+          ": is no JPEG, PNG or WebP file (2 pictures are "
+          "bad)");
+  tolerant.skip_bad = 2;
+  const Examples some = load_examples(tolerant, {3, 4, 4}, {});
+  log::set_level(log::Level::kNormal);
+  EXPECT_EQ(some.count, 3);
+  EXPECT_EQ(some.labels, (std::vector<int32_t>{0, 1, 1}));
+  EXPECT_EQ(some.paths[2], (folder_ / "dog/3.jpg").string());
+  fs::remove(folder_ / "cat/2.jpg");
+  fs::remove(folder_ / "dog/2.jpg");
+  EXPECT_EQ(load_examples(spec(), {3, 4, 4}, {}).pixels, some.pixels);
 }
 
 TEST_F(Folders, RangeTakesAPart) {

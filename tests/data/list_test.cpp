@@ -16,7 +16,6 @@ using testing::pictures_folder;
 using testing::write_bytes;
 
 using Files = std::vector<std::string>;
-using Labels = std::vector<int32_t>;
 
 TEST(List, ReadsCsvWithQuotes) {
   const Listing listing = parse_list(
@@ -25,14 +24,14 @@ TEST(List, ReadsCsvWithQuotes) {
       "l.csv", "/root");
   EXPECT_EQ(listing.files,
             (Files{"/root/a.png", "/root/b, \"c\".png", "/x/d.png"}));
-  EXPECT_EQ(listing.labels, (Labels{3, 0, 12}));
+  EXPECT_EQ(listing.labels, (std::vector<Labels>{{3}, {0}, {12}}));
 }
 
 TEST(List, ReadsTsvAsItStands) {
   const Listing listing =
       parse_list("path\tlabel\tnote\n\"a\", b.png\t3\t\n", "l.tsv", "/root");
   EXPECT_EQ(listing.files, (Files{"/root/\"a\", b.png"}));
-  EXPECT_EQ(listing.labels, (Labels{3}));
+  EXPECT_EQ(listing.labels, (std::vector<Labels>{{3}}));
 }
 
 TEST(List, ReadsJsonLines) {
@@ -41,7 +40,7 @@ TEST(List, ReadsJsonLines) {
       "{\"label\": 0, \"path\": \"\\u00e9.png\"}\n",
       "l.jsonl", "/root");
   EXPECT_EQ(listing.files, (Files{"/root/a.png", "/root/\xc3\xa9.png"}));
-  EXPECT_EQ(listing.labels, (Labels{3, 0}));
+  EXPECT_EQ(listing.labels, (std::vector<Labels>{{3}, {0}}));
 }
 
 TEST(List, NamesTheLineAtFault) {
@@ -84,7 +83,7 @@ TEST_F(ListFiles, AListIsADataSetOfItsOwn) {
   const DatasetSpec spec = find_dataset((folder_ / "pets.csv").string(), "");
   EXPECT_EQ(spec.name, "pets");
   const Examples examples = load_examples(spec, {3, 8, 8}, {});
-  EXPECT_EQ(examples.labels, (Labels{5, 2}));
+  EXPECT_EQ(examples.labels, (std::vector<int32_t>{5, 2}));
   EXPECT_EQ(examples.paths, (Files{(folder_ / "p/2.png").string(),
                                    (folder_ / "p/1.jpg").string()}));
 }
@@ -94,7 +93,8 @@ TEST_F(ListFiles, SpecsJoinLists) {
   write_bytes(folder_ / "all.json",
               R"({"loader": "list", "files": ["pets.csv", "more.tsv"]})");
   const DatasetSpec spec = find_dataset((folder_ / "all.json").string(), "");
-  EXPECT_EQ(load_examples(spec, {3, 8, 8}, {}).labels, (Labels{5, 2, 7}));
+  EXPECT_EQ(load_examples(spec, {3, 8, 8}, {}).labels,
+            (std::vector<int32_t>{5, 2, 7}));
   EXPECT_FALSE(
       same_examples(spec, find_dataset((folder_ / "pets.csv").string(), "")));
 }

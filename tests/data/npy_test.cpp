@@ -11,30 +11,11 @@
 namespace soup {
 namespace {
 
+using testing::bytes_of;
 using testing::expect_error;
+using testing::npy;
+using testing::with_header;
 using testing::write_bytes;
-
-std::string with_header(const std::string& header, const std::string& values) {
-  std::string out("\x93NUMPY\x01\0", 8);
-  out += static_cast<char>(header.size() & 0xff);
-  out += static_cast<char>(header.size() >> 8);
-  return out + header + values;
-}
-
-/// As numpy.save writes it.
-std::string npy(const std::string& descr, const std::string& shape,
-                const std::string& values) {
-  return with_header("{'descr': '" + descr +
-                         "', 'fortran_order': False, 'shape': " + shape +
-                         ", }     \n",
-                     values);
-}
-
-template <typename T>
-std::string bytes_of(const std::vector<T>& values) {
-  return {reinterpret_cast<const char*>(values.data()),
-          values.size() * sizeof(T)};
-}
 
 std::span<const std::byte> as_file(const std::string& text) {
   return std::as_bytes(std::span(text));

@@ -118,5 +118,28 @@ TEST(Prepare, NamesTheNearestFilter) {
                            "did you mean 'bicubic'");
 }
 
+TEST(Prepare, BordersAreCutFirst) {
+  const Picture whole = testing::noise(9, 7, 3);
+  const Picture inner = without_border(whole, 2, "x");
+  EXPECT_EQ(inner.width, 5);
+  EXPECT_EQ(inner.height, 3);
+  for (int64_t y = 0; y < 3; ++y) {
+    for (int64_t i = 0; i < 15; ++i) {
+      EXPECT_EQ(inner.pixels[static_cast<size_t>(y * 15 + i)],
+                whole.pixels[static_cast<size_t>(((y + 2) * 9 + 2) * 3 + i)]);
+    }
+  }
+  Preprocess p = default_preprocess(3);
+  p.border = 2;
+  std::vector<uint8_t> cut(3 * 16);
+  Preparer({3, 4, 4}, p, "x").prepare(whole, "x", cut);
+  p.border = 0;
+  std::vector<uint8_t> plain(3 * 16);
+  Preparer({3, 4, 4}, p, "x").prepare(inner, "x", plain);
+  EXPECT_EQ(cut, plain);
+  testing::expect_error<Error>([&] { without_border(inner, 2, "x.png"); },
+                               "x.png: is all border: 3 x 5 pixels");
+}
+
 }  // namespace
 }  // namespace soup

@@ -226,6 +226,23 @@ TEST_F(InProcess, EvaluatorsShareOneModel) {
   EXPECT_EQ(evaluators[0]->evaluate(*a)->correct, first.correct);
 }
 
+TEST_F(InProcess, ClassesOfASpecAreOutputsOfTheHead) {
+  std::ofstream(folder_ / "classes") << "4\n0,2\n3\n1\n2\n";
+  spec_.classes = folder_ / "classes";
+  const std::vector<float> projected = logits({});
+  spec_.classes.clear();
+  const std::vector<float> all = logits({});
+  for (size_t i = 0; i < kCount; ++i) {
+    const float* const row = all.data() + i * kClasses;
+    EXPECT_EQ(projected[i * kClasses], row[4]);
+    EXPECT_EQ(projected[i * kClasses + 1], std::max(row[0], row[2]));
+    EXPECT_EQ(projected[i * kClasses + 3], row[1]);
+  }
+  std::ofstream(folder_ / "classes") << "0\n5\n";
+  spec_.classes = folder_ / "classes";
+  expect_error<Error>([&] { make(); }, "outputs up to 5 of the head");
+}
+
 TEST_F(InProcess, LabelsBeyondTheHeadAreAnError) {
   labels_[7] = 9;
   write_idx(folder_ / "labels", {kCount}, labels_);

@@ -47,5 +47,14 @@ TEST(Judge, NoPredictionWithoutNumbers) {
   EXPECT_EQ(of({1, kNan}, 0).term, 0);
 }
 
+TEST(Judge, OfSeveralRightLabelsTheClosestCounts) {
+  const std::vector<float> logits = {1, 5, 3, 5};
+  const std::vector<int32_t> also = {3, 2};
+  EXPECT_EQ(closest_label(logits, 0, also), 3);
+  EXPECT_EQ(closest_label(logits, 2, {}), 2);
+  // Of equals the lowest, which is the model's choice.
+  EXPECT_EQ(closest_label(logits, 3, std::vector<int32_t>{1}), 1);
+}
+
 }  // namespace
 }  // namespace soup

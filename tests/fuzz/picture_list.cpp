@@ -14,9 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const soup::Listing listing = soup::parse_list(
         {reinterpret_cast<const char*>(data) + 1, size - 1}, name, "/pictures");
     soup::fuzz::require(listing.files.size() == listing.labels.size());
-    soup::fuzz::require(std::all_of(listing.labels.begin(),
-                                    listing.labels.end(),
-                                    [](int32_t label) { return label >= 0; }));
+    soup::fuzz::require(
+        std::all_of(listing.labels.begin(), listing.labels.end(),
+                    [](const soup::Labels& labels) {
+                      return labels.size() == 1 && labels[0] >= 0;
+                    }));
   } catch (const soup::Error&) {
     // refused, as it should be
   }
