@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Time and memory of averaging checkpoints: soup against other programs.
 
-Eight checkpoints with the shapes of CLIP ViT-B/32 (456 MB each in float32) are
+Eight checkpoints with the shapes of CLIP ViT-B/32 (607 MB each in float32) are
 made in a folder and averaged by every program in turn, several rounds, in one
-run, with a warm page cache. Printed are the best wall time of each, the time
+run, with a warm page cache, or with --cold after the inputs were dropped from
+it. Printed are the best wall time of each, the time
 without start-up and imports, peak anonymous memory and peak resident memory
 (which counts mapped files), and ratios to soup.
 
   scripts/bench_mix.py --soup build/soup                    # safetensors, f32
   scripts/bench_mix.py --soup build/soup --dtype bf16 --format pt
+  scripts/bench_mix.py --soup build/soup --cold --only paper
 
 Needs numpy, torch and safetensors; mergekit and sd-mecha are left out where
 they are not installed. The floor is what the system alone takes: reading all
@@ -248,11 +250,23 @@ def measure(command, env):
     }
 
 
+def evict(paths):
+    """Drops files from the page cache."""
+    for path in paths:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def floor(inputs, out, size):
     """Reading everything, then writing and syncing `size` bytes."""
     begin = time.perf_counter()
     with open(os.devnull, "wb") as null:
-        subprocess.run(["cat", *inputs], stdout=null, check=True)
+        # A block as dd would be told to take for a disk's sequential rate.
+        for path in inputs:
+            subprocess.run(["dd", f"if={path}", "bs=8M", "status=none"],
+                           stdout=null, check=True)
+    read = time.perf_counter() - begin
     block = memoryview(bytes(1 << 20))
     with open(out, "wb") as file:
         for at in range(0, size, len(block)):
@@ -260,7 +274,8 @@ def floor(inputs, out, size):
         file.flush()
         os.fsync(file.fileno())
     seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "work": seconds, "anonymous": 0, "resident": 0}
+    return {"seconds": seconds, "work": seconds, "anonymous": 0, "resident": 0,
+            "read": read}
 
 
 def remove(path):
@@ -270,17 +285,21 @@ def remove(path):
         os.remove(path)
 
 
-def show(results, rounds):
+def show(results, rounds, size):
     best = {
         name: {
-            key: (min if key in ("seconds", "work") else max)(r[key] for r in runs)
+            key: (max if key in ("anonymous", "resident") else min)(
+                r[key] for r in runs)
             for key in runs[0]
         }
         for name, runs in results.items()
         if runs
     }
     soup = best["soup"]
-    print(f"\nbest of {rounds} rounds; ratios to soup")
+    read = best["floor"]["read"]
+    print(f"\ninputs of {size / 1e6:.0f} MB, read by dd in {read:.2f} s "
+          f"({size / 1e6 / read:.0f} MB/s)")
+    print(f"best of {rounds} rounds; ratios to soup")
     print(
         f"{'program':10} {'wall':>8} {'ratio':>6} {'work':>8} {'ratio':>6} "
         f"{'anonymous':>10} {'ratio':>6} {'resident':>10}"
@@ -305,6 +324,8 @@ def main():
                         default="safetensors")
     parser.add_argument("--count", type=int, default=8, help="of checkpoints")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cold", action="store_true",
+                        help="drop the inputs from the page cache every time")
     parser.add_argument("--folder", help="keep the checkpoints here")
     parser.add_argument("--only", nargs="+", help="these programs (and soup)")
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
@@ -338,9 +359,13 @@ def main():
     size = os.path.getsize(inputs[0])
     try:
         for round_ in range(args.rounds):
+            if args.cold:
+                evict(inputs)
             results["floor"].append(floor(inputs, out, size))
             for name, command in programs.items():
                 remove(out)
+                if args.cold:
+                    evict(inputs)
                 try:
                     results[name].append(measure(command, env))
                 except (OSError, RuntimeError) as error:
@@ -352,7 +377,7 @@ def main():
         remove(out)
         if not args.folder:
             shutil.rmtree(scratch)
-    show(results, args.rounds)
+    show(results, args.rounds, size * len(inputs))
     return 0
 
 

@@ -156,6 +156,8 @@ struct CollectOptions {
   OpenOptions open = {};
   std::vector<std::string> ignore = {};  ///< globs of file names passed over
   bool keep_duplicates = false;
+  /// LoRA adapters too, for a caller that averages what they change.
+  bool adapters = false;
   /// For looking, not for averaging: soups, duplicates, adapters and quantised
   /// weights too.
   bool any = false;
@@ -169,6 +171,11 @@ struct CollectOptions {
 /// (factors of adapters, quantised ones).
 std::vector<CheckpointPtr> collect_checkpoints(
     std::span<const std::filesystem::path> paths, const CollectOptions& = {});
+
+/// The folder of the LoRA adapter that `path` is, or whose weights it is;
+/// nullopt for anything else.
+std::optional<std::filesystem::path> adapter_folder(
+    const std::filesystem::path& path);
 
 /// Throws Error for weights whose average means nothing: factors of adapters,
 /// quantised weights. For who opens files without collect_checkpoints.
@@ -195,6 +202,9 @@ class CheckpointWriter {
 
 struct WriteOptions {
   bool force = false;  ///< replace an existing output
+  /// What the files of weights in a folder are called: model.safetensors. Any
+  /// other than this (adapter_model) needs a folder.
+  std::string stem = "model";
   /// Largest shard of a folder, in bytes of values.
   int64_t shard_size = 5'000'000'000;
   /// Model folder whose config and tokenizer files a folder gets a copy of;

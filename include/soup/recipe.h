@@ -24,8 +24,14 @@ using Settings = std::map<std::string, double>;
 struct MergeConfig;  // src/recipe/merge_config.h
 struct Recipe;
 
+/// A LoRA adapter (PEFT's folder) and how much it counts in an average.
+struct AdapterShare {
+  std::filesystem::path path;
+  double weight = 1.0;
+};
+
 struct Ingredient {
-  /// A file or a folder; empty where `made` is set.
+  /// A file or a folder; empty where `made` is set, and for adapters alone.
   std::filesystem::path path;
   double weight = 1.0;
   /// Content hash (see MixResult), empty when unknown.
@@ -34,8 +40,9 @@ struct Ingredient {
   Settings settings = {};
   /// Weights of single tensors, by name; others have `weight`.
   std::map<std::string, double> tensor_weights = {};
-  /// PEFT folder of a LoRA adapter that is merged in; empty: none.
-  std::filesystem::path adapter = {};
+  /// LoRA adapters whose average is merged in; with neither `path` nor `made`
+  /// the ingredient is that average, itself an adapter.
+  std::vector<AdapterShare> adapters = {};
   /// A soup that is made as it is read: a stage of a merge of merges.
   std::shared_ptr<const Recipe> made = {};
 };
@@ -311,12 +318,28 @@ MakeResult convert_checkpoint(const Checkpoint& checkpoint,
                               const std::string& dtype, const WriteOptions&,
                               const MixOptions& = {});
 
-/// `base` with the LoRA adapter of a PEFT folder in it: every changed weight is
-/// W + (alpha / r) * B * A (rslora: alpha / sqrt(r)), summed in float64 and
-/// rounded once when it is read.
+/// `base` with the average of LoRA adapters (at least one) in it: every changed
+/// weight is W + sum_k w_k s_k B_k A_k / sum_k w_k, s = alpha / r (rslora:
+/// alpha / sqrt(r)), summed in float64 and rounded once, to `dtype` (keep: the
+/// base's), when it is read. An adapter without a module changes it by zero.
 /// Throws Error naming the factors that do not fit, and adapters of another
-/// kind (DoRA).
-CheckpointPtr merge_adapter(CheckpointPtr base,
-                            const std::filesystem::path& folder);
+/// kind (DoRA); UsageError for weights that sum to zero.
+CheckpointPtr merge_adapters(CheckpointPtr base,
+                             std::span<const AdapterShare> adapters,
+                             const std::string& dtype = "keep");
+
+/// One adapter whose change is the average of those of `adapters` (at least
+/// one): factors lie side by side, so the ranks add up. Factors are rounded
+/// only where w_k s_k differs between the adapters, or to `dtype`. make_soup()
+/// writes it as PEFT's folder. Throws as merge_adapters.
+CheckpointPtr join_adapters(std::span<const AdapterShare> adapters,
+                            const std::string& dtype = "keep");
+
+/// Where all ingredients of `recipe` are LoRA adapters they become one
+/// ingredient, their average, merged into the model `base` unless that is
+/// empty. Returns whether they are. Throws UsageError for adapters among
+/// models, and for what a recipe says that adapters cannot have (another rule,
+/// include, exclude).
+bool gather_adapters(Recipe& recipe, const std::filesystem::path& base = {});
 
 }  // namespace soup

@@ -83,7 +83,9 @@ CheckpointPtr open_item(const Item& item, const CollectOptions& options) {
               ": a soup, passed over (name it outright to count it)");
     return nullptr;
   }
-  check_averageable(*opened);
+  if (!options.adapters || !adapter_folder(opened->path())) {
+    check_averageable(*opened);
+  }
   return opened;
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -53,6 +54,16 @@ size_t count_weights(const fs::path& folder) {
 bool is_folder(const fs::path& path) {
   std::error_code error;
   return fs::is_directory(path, error);
+}
+
+std::optional<fs::path> adapter_folder(const fs::path& path) {
+  if (is_folder(path)) {
+    return is_adapter(path) ? std::optional(path) : std::nullopt;
+  }
+  const bool named = std::find(kAdapters.begin(), kAdapters.end(),
+                               path.filename().string()) != kAdapters.end();
+  const fs::path folder = folder_of(path);
+  return named && is_adapter(folder) ? std::optional(folder) : std::nullopt;
 }
 
 // Without a config, model.safetensors may be one of a series.

@@ -57,15 +57,16 @@ bool is_replaceable(const fs::path& folder) {
     if (!entry.is_regular_file()) return false;
   }
   return fs::is_regular_file(folder / "model.safetensors") ||
+         fs::is_regular_file(folder / "adapter_model.safetensors") ||
          find_index(folder).has_value();
 }
 
-std::string shard_name(size_t shard, size_t count) {
-  if (count == 1) return "model.safetensors";
+std::string shard_name(const std::string& stem, size_t shard, size_t count) {
+  if (count == 1) return stem + ".safetensors";
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "model-%05zu-of-%05zu.safetensors",
+  std::snprintf(text.data(), text.size(), "-%05zu-of-%05zu.safetensors",
                 shard + 1, count);
-  return text.data();
+  return stem + text.data();
 }
 
 /// A folder beside its final place, removed with its files unless it is kept.
@@ -175,9 +176,9 @@ void FolderWriter::create_shard(size_t shard,
     part.back().tied_to = static_cast<int64_t>(places_[target].tensor);
   }
   // With an index, that carries the metadata.
-  shards_.push_back(
-      create_safetensors(folder_.path() / shard_name(shard, plan_.size()), part,
-                         plan_.size() == 1 ? metadata : Metadata{}, {}));
+  shards_.push_back(create_safetensors(
+      folder_.path() / shard_name(options_.stem, shard, plan_.size()), part,
+      plan_.size() == 1 ? metadata : Metadata{}, {}));
 }
 
 // As transformers writes it: sorted, indented by two, a newline at the end.
@@ -191,7 +192,7 @@ std::string FolderWriter::index_text(const Metadata& metadata) const {
     if (tensors_[i].tied_to >= 0) continue;
     total += tensors_[i].bytes();
     index["weight_map"][tensors_[i].name] =
-        shard_name(places_[i].shard, plan_.size());
+        shard_name(options_.stem, places_[i].shard, plan_.size());
   }
   index["metadata"]["total_size"] = total;
   return index.dump(2) + "\n";
@@ -204,7 +205,8 @@ int64_t FolderWriter::commit(const Metadata& metadata) {
   }
   if (plan_.size() > 1) {
     const std::string index = index_text(metadata);
-    write_text(folder_.path() / "model.safetensors.index.json", index, false);
+    write_text(folder_.path() / (options_.stem + ".safetensors.index.json"),
+               index, false);
     written += static_cast<int64_t>(index.size());
   }
   for (const auto& [name, text] : options_.files) {

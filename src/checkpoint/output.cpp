@@ -61,6 +61,10 @@ std::unique_ptr<CheckpointWriter> create_checkpoint(
   if (is_folder_output(out)) {
     return create_folder(out, tensors, metadata, options);
   }
+  if (options.stem != WriteOptions().stem) {
+    throw UsageError(printable(out.string()) +
+                     ": an adapter is a folder; give one with -o OUT/");
+  }
   return output_kind(out).create(out, tensors, metadata, options);
 }
 

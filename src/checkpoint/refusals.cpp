@@ -164,8 +164,9 @@ void check_averageable(const Checkpoint& checkpoint) {
       if (mark.what == "adapter") {
         throw Error(subject +
                     " is a factor of a LoRA adapter, and the average "
-                    "of factors is not the average of adapters; merge each "
-                    "into its base first: soup convert ADAPTER --base MODEL");
+                    "of factors is not the average of adapters; average the "
+                    "folders of adapters with soup uniform, or merge each into "
+                    "its base first: soup convert ADAPTER --base MODEL");
       }
       throw Error(subject + " is part of " + std::string(mark.what) +
                   " weights, which cannot be averaged; average the "

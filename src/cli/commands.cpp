@@ -9,7 +9,9 @@ constexpr std::array kCommands = {
     Command{"uniform", "average every checkpoint",
             R"(  soup uniform runs/ -o soup.safetensors
   soup uniform a.pt b.pt c.pt --exclude '^head\.' -o soup.pt
-  ls runs/*.pt | grep -v epoch_0 | soup uniform - --dtype f32)",
+  ls runs/*.pt | grep -v epoch_0 | soup uniform - --dtype f32
+  soup uniform lora_1/ lora_2/ -o lora_soup/
+  soup uniform lora_1/ lora_2/ --base model/ -o soup.safetensors)",
             make_uniform},
     Command{"greedy", "best first, keep what does not hurt the held-out score",
             R"(  soup greedy runs/ --val fashion-mnist -o soup.safetensors

@@ -21,8 +21,7 @@ class Convert : public Task {
   int run(const Output& output) override {
     output_.check();
     const CheckpointPtr in =
-        base_.empty() ? open_checkpoint(in_, open_)
-                      : merge_adapter(open_checkpoint(base_, open_), in_);
+        base_.empty() ? open_checkpoint(in_, open_) : merged();
     const MakeResult made =
         convert_checkpoint(*in, output_.out, dtype_, output_.write_options(in_),
                            {.progress = true});
@@ -40,6 +39,11 @@ class Convert : public Task {
   }
 
  private:
+  CheckpointPtr merged() const {
+    const AdapterShare adapter = {.path = adapter_folder(in_).value_or(in_)};
+    return merge_adapters(open_checkpoint(base_, open_), {&adapter, 1}, dtype_);
+  }
+
   std::filesystem::path in_;
   std::filesystem::path base_;
   std::string dtype_ = "keep";

@@ -18,7 +18,7 @@ class Inspect : public Task {
   }
 
   int run(const Output& output) override {
-    checkpoints_.options.keep_duplicates = true;
+    checkpoints_.options.any = true;
     const auto checkpoints = checkpoints_.collect();
     for (const CheckpointPtr& c : checkpoints) {
       output.object(describe_checkpoint(*c));

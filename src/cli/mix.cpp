@@ -1,5 +1,6 @@
 #include <optional>
 
+#include "cli/adapters.h"
 #include "cli/commands.h"
 #include "cli/describe.h"
 #include "cli/explain.h"
@@ -44,6 +45,7 @@ class Mix : public Task {
     Recipe recipe = read();
     if (seed_) recipe.seed = *seed_;
     if (!numerics_.empty()) recipe.numerics = find_numerics(numerics_);
+    gather_adapters(recipe);
     check_paths(recipe);
     if (print_) {
       output.text(recipe_json(recipe, ".").dump(2) + "\n");
@@ -63,7 +65,7 @@ class Mix : public Task {
       return 0;
     }
     WriteOptions options =
-        output_.write_options(recipe.ingredients.front().path);
+        output_.write_options(companion_folder(recipe.ingredients.front()));
     if (!yaml_.empty()) options.files["mergekit_config.yml"] = yaml_;
     const MakeResult made = make_soup(recipe, ingredients, output_.out, options,
                                       {.progress = true});
@@ -108,6 +110,8 @@ class Mix : public Task {
     for (const Ingredient& i : recipe.ingredients) {
       ordered_json entry = {{"path", i.path.string()}, {"weight", i.weight}};
       if (recipe.merge != nullptr) entry.erase("weight");
+      if (i.path.empty() && !i.adapters.empty()) entry.erase("path");
+      if (!i.adapters.empty()) entry["adapters"] = adapters_json(i);
       list.push_back(std::move(entry));
     }
     output.object({{"kind", "soup"},
@@ -116,10 +120,10 @@ class Mix : public Task {
                    {"ingredients", list},
                    {"bytes_read", made.bytes_read},
                    {"bytes_written", made.bytes_written}});
-    output.line(output_.out.string() + ": " +
-                std::to_string(recipe.ingredients.size()) +
-                " ingredients, read " + bytes_text(made.bytes_read) +
-                ", wrote " + bytes_text(made.bytes_written));
+    output.line(output_.out.string() + ": " + std::to_string(list.size()) +
+                (list.size() == 1 ? " ingredient" : " ingredients") +
+                ", read " + bytes_text(made.bytes_read) + ", wrote " +
+                bytes_text(made.bytes_written));
   }
 
   std::string recipe_;

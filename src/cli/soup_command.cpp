@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "cli/adapters.h"
 #include "cli/describe.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -42,7 +43,15 @@ class SoupRun {
     const auto specs = arguments_.eval.specs(search_.needs_evaluator);
     checkpoints_ = arguments_.checkpoints.collect();
     recipe_ = arguments_.mix.make(arguments_.checkpoints.options.open);
-    const Recipe all = recipe_of_all(recipe_, checkpoints_);
+    Recipe all = recipe_of_all(recipe_, checkpoints_);
+    if (gather_adapters(all, arguments_.base)) {
+      return average_adapters(all, arguments_, output_);
+    }
+    if (!arguments_.base.empty()) {
+      throw UsageError("--base: is for LoRA adapters, but " +
+                       printable(checkpoints_.front()->path().string()) +
+                       " is a model");
+    }
     if (arguments_.recipe.dry_run) {
       print_plan(all, pointers(checkpoints_), output_);
       return 0;

@@ -13,6 +13,7 @@ struct SoupArguments {
   OutputArguments output;
   RecipeArguments recipe;
   EvalArguments eval;
+  std::filesystem::path base;  ///< of LoRA adapters
   SearchOptions search;  ///< filled in by the command; recipe and callbacks
                          ///< are set by run_search
 };

@@ -12,6 +12,10 @@ class Uniform : public Task {
     arguments_.recipe.add_to(app);
     arguments_.mix.add_to(app);
     arguments_.eval.add_to(app, true);
+    arguments_.checkpoints.options.adapters = true;
+    app.add_option("--base", arguments_.base,
+                   "CKPT are LoRA adapters: write this model with their "
+                   "average merged in, not an adapter");
   }
 
   int run(const Output& output) override {

@@ -1,6 +1,7 @@
 #include "core/json.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <vector>
 
@@ -96,6 +97,14 @@ T get_as(const ordered_json& object, const std::string& key,
       printable(
           value.dump(-1, ' ', false, ordered_json::error_handler_t::replace)
               .substr(0, 80)));
+}
+
+ordered_json plain_number(double value) {
+  constexpr double kExact = 9e15;
+  if (value == std::trunc(value) && std::fabs(value) < kExact) {
+    return static_cast<int64_t>(value);
+  }
+  return value;
 }
 
 template std::string get_as(const ordered_json&, const std::string&,

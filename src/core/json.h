@@ -24,6 +24,9 @@ void check_keys(const nlohmann::ordered_json& object,
                 std::span<const std::string_view> keys,
                 const std::string& where);
 
+/// `value` as people write it: 1 rather than 1.0.
+nlohmann::ordered_json plain_number(double value);
+
 /// `object[key]` as a T. Throws UsageError naming key and type found.
 template <typename T>
 T get_as(const nlohmann::ordered_json& object, const std::string& key,

@@ -1,10 +1,12 @@
 #include "recipe/adapter.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 #include <string_view>
 
-#include "core/json.h"
+#include "core/log.h"
 #include "core/text.h"
 #include "recipe/kernels.h"
 #include "recipe/piece.h"
@@ -23,12 +25,6 @@ std::optional<std::string> before(std::string_view name,
                                   std::string_view suffix) {
   if (!name.ends_with(suffix)) return std::nullopt;
   return std::string(name.substr(0, name.size() - suffix.size()));
-}
-
-// PEFT takes keys of *_pattern as regular expressions for the end of a
-// module's name; in practice they are plain names.
-bool names_module(const std::string& key, const std::string& module) {
-  return module == key || module.ends_with("." + key);
 }
 
 // [n, columns] of a matrix [columns, n].
@@ -52,8 +48,7 @@ std::vector<double> transposed(const std::vector<double>& matrix, int64_t n) {
 
 }  // namespace
 
-Adapter::Adapter(const fs::path& folder) : folder_(folder) {
-  read_config();
+Adapter::Adapter(const fs::path& folder) : folder_(folder), config_(folder) {
   for (const char* name : {"adapter_model.safetensors", "adapter_model.bin"}) {
     if (!fs::is_regular_file(folder / name)) continue;
     file_ = open_checkpoint(folder / name);
@@ -65,28 +60,6 @@ Adapter::Adapter(const fs::path& folder) : folder_(folder) {
                 "or adapter_model.bin");
   }
   pair_up();
-}
-
-void Adapter::read_config() {
-  const fs::path path = folder_ / "adapter_config.json";
-  config_ = read_json(path, 1 << 20);
-  const std::string where = path.string();
-  if (!config_.is_object()) throw Error(where + ": expected a JSON object");
-  const std::string type = config_.value("peft_type", std::string("none"));
-  if (type != "LORA") {
-    throw Error(where + ": the adapter is of type " + printable(type) +
-                ", only LORA can be merged");
-  }
-  if (config_.value("use_dora", false)) {
-    throw Error(where +
-                ": a DoRA adapter rescales weights, it is not W + B*A; merge "
-                "it with peft first");
-  }
-  for (const char* key : {"r", "lora_alpha"}) {
-    if (!config_.contains(key) || !config_[key].is_number()) {
-      throw Error(where + ": '" + key + "' is missing or no number");
-    }
-  }
 }
 
 void Adapter::pair_up() {
@@ -122,9 +95,9 @@ void Adapter::pair_up() {
     FactorPair pair = {.module = module,
                        .a = *half.a,
                        .b = *half.b,
-                       .scale = 1,
+                       .scale = {},
                        .embedding = half.embedding};
-    pair.scale = scale_of(module, rank(pair));
+    pair.scale = config_.scale(module, rank(pair));
     pairs_.push_back(std::move(pair));
   }
 }
@@ -140,21 +113,6 @@ int64_t Adapter::rank(const FactorPair& pair) const {
     throw_shape(*this, pair.b);
   }
   return a.shape[0];
-}
-
-double Adapter::scale_of(const std::string& module, int64_t rank) const {
-  auto alpha = config_["lora_alpha"].get<double>();
-  const auto patterns = config_.find("alpha_pattern");
-  if (patterns != config_.end() && patterns->is_object()) {
-    for (const auto& [key, value] : patterns->items()) {
-      if (!value.is_number()) {
-        throw Error(folder_.string() + ": alpha_pattern holds no number");
-      }
-      if (names_module(key, module)) alpha = value.get<double>();
-    }
-  }
-  const auto r = static_cast<double>(rank);
-  return alpha / (config_.value("use_rslora", false) ? std::sqrt(r) : r);
 }
 
 std::vector<double> Adapter::values(size_t tensor) const {
@@ -173,7 +131,7 @@ std::vector<double> Adapter::values(size_t tensor) const {
 
 // Embeddings and GPT-2's Conv1D store the transpose of a linear layer's weight.
 bool Adapter::is_transposed(const FactorPair& pair) const {
-  return pair.embedding || config_.value("fan_in_fan_out", false);
+  return pair.embedding || config_.is_set("fan_in_fan_out");
 }
 
 std::array<int64_t, 2> Adapter::shape(const FactorPair& pair) const {
@@ -184,7 +142,7 @@ std::array<int64_t, 2> Adapter::shape(const FactorPair& pair) const {
   return {out, in};
 }
 
-LowRank Adapter::change(const FactorPair& pair) const {
+LowRank Adapter::change(const FactorPair& pair, double times) const {
   const auto [rows, columns] = shape(pair);
   LowRank change = {.rows = rows,
                     .rank = rank(pair),
@@ -196,8 +154,44 @@ LowRank Adapter::change(const FactorPair& pair) const {
     change.left = transposed(change.left, rows);
     change.right = transposed(change.right, change.rank);
   }
-  for (double& x : change.left) x *= pair.scale;
+  for (double& x : change.left) x *= times;
   return change;
+}
+
+AdapterMean open_adapters(std::span<const AdapterShare> shares) {
+  AdapterMean mean;
+  for (const AdapterShare& share : shares) {
+    if (!std::isfinite(share.weight)) {
+      throw UsageError(printable(share.path.string()) +
+                       ": its weight is not a finite number");
+    }
+    mean.adapters.emplace_back(share.path);
+    mean.weights.push_back(share.weight);
+  }
+  const bool equal =
+      std::adjacent_find(mean.weights.begin(), mean.weights.end(),
+                         std::not_equal_to<>()) == mean.weights.end();
+  if (equal && !mean.weights.empty() && mean.weights.front() != 0) {
+    std::fill(mean.weights.begin(), mean.weights.end(), 1.0);
+  }
+  for (double weight : mean.weights) mean.total += weight;
+  if (mean.total == 0 || !std::isfinite(mean.total)) {
+    throw UsageError("the weights of the adapters sum to " +
+                     std::string(mean.total == 0 ? "zero" : "infinity") +
+                     ", so there is no weighted mean");
+  }
+  constexpr const char* kBase = "base_model_name_or_path";
+  const Adapter& first = mean.adapters.front();
+  for (const Adapter& adapter : mean.adapters) {
+    const std::string base = adapter.config().text(kBase);
+    const std::string expected = first.config().text(kBase);
+    if (base == expected) continue;
+    log::warn(printable(adapter.folder().string()) + ": was trained on '" +
+              printable(base) + "', " + printable(first.folder().string()) +
+              " on '" + printable(expected) +
+              "'; adapters of different models have no useful average");
+  }
+  return mean;
 }
 
 }  // namespace soup

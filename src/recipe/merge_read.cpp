@@ -106,8 +106,8 @@ class Documents {
         made.path = find_model(model.model, model.revision, folder_);
       }
       if (!model.adapter.empty()) {
-        made.adapter =
-            find_model(model.adapter, model.adapter_revision, folder_);
+        made.adapters.push_back(
+            {find_model(model.adapter, model.adapter_revision, folder_)});
       }
     } catch (const UsageError&) {
       throw;
@@ -171,7 +171,11 @@ void check_recipe_paths(const Recipe& recipe,
     if (ingredient.made != nullptr) {
       check_recipe_paths(*ingredient.made, folders);
     }
-    for (const fs::path& path : {ingredient.path, ingredient.adapter}) {
+    std::vector<fs::path> paths = {ingredient.path};
+    for (const AdapterShare& adapter : ingredient.adapters) {
+      paths.push_back(adapter.path);
+    }
+    for (const fs::path& path : paths) {
       if (path.empty()) continue;
       try {
         check_allowed(path, folders);

@@ -65,8 +65,8 @@ std::string title(const Ingredient& ingredient) {
       name.replace(at, 2, "/");
     }
   }
-  if (!ingredient.adapter.empty()) {
-    name += "+" + ingredient.adapter.filename().string();
+  for (const AdapterShare& adapter : ingredient.adapters) {
+    name += "+" + adapter.path.filename().string();
   }
   return printable(name);
 }

@@ -57,18 +57,30 @@ class Stage : public Checkpoint {
   std::map<std::string, std::string> metadata_;
 };
 
+CheckpointPtr open_ingredient(const Ingredient& ingredient,
+                              const Recipe& recipe) {
+  // An ingredient alone is rounded to the output's type at once.
+  const bool alone = recipe.merge == nullptr && recipe.ingredients.size() == 1;
+  const std::string dtype = alone ? recipe.dtype : "keep";
+  CheckpointPtr model;
+  if (ingredient.made != nullptr) {
+    model = std::make_unique<Stage>(*ingredient.made);
+  } else if (!ingredient.path.empty()) {
+    model = open_checkpoint(ingredient.path, recipe.open);
+    check_averageable(*model);
+  } else {
+    return join_adapters(ingredient.adapters, dtype);
+  }
+  if (ingredient.adapters.empty()) return model;
+  return merge_adapters(std::move(model), ingredient.adapters, dtype);
+}
+
 }  // namespace
 
 std::vector<CheckpointPtr> open_ingredients(const Recipe& recipe) {
   std::vector<CheckpointPtr> opened;
   for (const Ingredient& ingredient : recipe.ingredients) {
-    CheckpointPtr model = ingredient.made != nullptr
-                              ? std::make_unique<Stage>(*ingredient.made)
-                              : open_checkpoint(ingredient.path, recipe.open);
-    if (!ingredient.adapter.empty()) {
-      model = merge_adapter(std::move(model), ingredient.adapter);
-    }
-    opened.push_back(std::move(model));
+    opened.push_back(open_ingredient(ingredient, recipe));
   }
   return opened;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cmath>
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -31,8 +30,9 @@ constexpr std::array<std::string_view, 15> kKeys = {
     "exclude", "ints",  "key",         "allow_nonfinite", "ema",
     "seed",    "merge", "settings",    "numerics",        "work_dtype"};
 constexpr std::array<std::string_view, 8> kIngredientKeys = {
-    "path",   "weight", "hash",     "adapter",
+    "path",   "weight", "hash",     "adapters",
     "recipe", "base",   "settings", "tensor_weights"};
+constexpr std::array<std::string_view, 2> kAdapterKeys = {"path", "weight"};
 
 struct NamedNumerics {
   std::string_view name;
@@ -87,22 +87,36 @@ std::map<std::string, double> numbers(const ordered_json& json,
   return all;
 }
 
-// 1 rather than 1.0.
-ordered_json number(double value) {
-  constexpr double kExact = 9e15;
-  if (value == std::trunc(value) && std::fabs(value) < kExact) {
-    return static_cast<int64_t>(value);
-  }
-  return value;
-}
-
 Recipe recipe_of(const ordered_json& json, const std::string& where,
                  const fs::path& folder);
 
 ordered_json numbers_json(const std::map<std::string, double>& numbers) {
   ordered_json json = ordered_json::object();
-  for (const auto& [name, value] : numbers) json[name] = number(value);
+  for (const auto& [name, value] : numbers) json[name] = plain_number(value);
   return json;
+}
+
+std::vector<AdapterShare> parse_adapters(const ordered_json& json,
+                                         const std::string& where,
+                                         const fs::path& folder) {
+  if (!json.is_array() || json.empty()) {
+    throw UsageError(where + ": 'adapters' must be a list of at least one");
+  }
+  std::vector<AdapterShare> adapters;
+  for (const ordered_json& adapter : json) {
+    if (adapter.is_string()) {
+      adapters.push_back({from_recipe(adapter.get<std::string>(), folder)});
+      continue;
+    }
+    const std::string place =
+        where + ": adapter " + std::to_string(adapters.size() + 1);
+    check_keys(adapter, kAdapterKeys, place);
+    if (!adapter.contains("path")) throw UsageError(place + ": has no 'path'");
+    adapters.push_back(
+        {from_recipe(get_as<std::string>(adapter, "path", place), folder),
+         get_or(adapter, "weight", 1.0, place)});
+  }
+  return adapters;
 }
 
 Ingredient parse_ingredient(const ordered_json& json, const std::string& where,
@@ -111,22 +125,23 @@ Ingredient parse_ingredient(const ordered_json& json, const std::string& where,
     return {.path = from_recipe(json.get<std::string>(), folder)};
   }
   check_keys(json, kIngredientKeys, where);
-  if (json.contains("path") == json.contains("recipe")) {
-    throw UsageError(where + (json.contains("path")
-                                  ? ": has both 'path' and 'recipe'"
-                                  : ": has no 'path'"));
+  if (json.contains("path") && json.contains("recipe")) {
+    throw UsageError(where + ": has both 'path' and 'recipe'");
+  }
+  if (!json.contains("path") && !json.contains("recipe") &&
+      !json.contains("adapters")) {
+    throw UsageError(where + ": has no 'path'");
   }
   Ingredient ingredient;
   if (json.contains("recipe")) {
     ingredient.made = std::make_shared<const Recipe>(
         recipe_of(json["recipe"], where + ": recipe", folder));
-  } else {
+  } else if (json.contains("path")) {
     ingredient.path =
         from_recipe(get_as<std::string>(json, "path", where), folder);
   }
-  if (json.contains("adapter")) {
-    ingredient.adapter =
-        from_recipe(get_as<std::string>(json, "adapter", where), folder);
+  if (json.contains("adapters")) {
+    ingredient.adapters = parse_adapters(json["adapters"], where, folder);
   }
   ingredient.weight = get_or(json, "weight", 1.0, where);
   ingredient.hash = get_or<std::string>(json, "hash", "", where);
@@ -221,13 +236,15 @@ ordered_json recipe_json(const Recipe& recipe, const fs::path& folder) {
     ordered_json entry;
     if (ingredient.made != nullptr) {
       entry["recipe"] = recipe_json(*ingredient.made, folder);
-    } else {
+    } else if (!ingredient.path.empty()) {
       entry["path"] = to_recipe(ingredient.path, folder);
     }
-    if (!ingredient.adapter.empty()) {
-      entry["adapter"] = to_recipe(ingredient.adapter, folder);
+    for (const AdapterShare& adapter : ingredient.adapters) {
+      entry["adapters"].push_back({{"path", to_recipe(adapter.path, folder)},
+                                   {"weight", plain_number(adapter.weight)}});
     }
-    if (recipe.merge == nullptr) entry["weight"] = number(ingredient.weight);
+    if (recipe.merge == nullptr)
+      entry["weight"] = plain_number(ingredient.weight);
     if (!ingredient.hash.empty()) entry["hash"] = ingredient.hash;
     if (!ingredient.settings.empty()) {
       entry["settings"] = numbers_json(ingredient.settings);

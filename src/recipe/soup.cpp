@@ -1,7 +1,9 @@
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/log.h"
+#include "recipe/joined_adapter.h"
 #include "recipe/model_folder.h"
 #include "recipe/paths.h"
 #include "recipe/writer_sink.h"
@@ -46,6 +48,13 @@ MakeResult make_soup(const Recipe& recipe,
   WriteOptions folder = write_options;
   if (recipe.merge != nullptr) {
     add_model_files(folder, recipe, ingredients, plan);
+  }
+  if (std::string config = adapter_config(*ingredients.front());
+      !config.empty()) {
+    // PEFT reads one file.
+    folder.stem = "adapter_model";
+    folder.shard_size = std::numeric_limits<int64_t>::max();
+    folder.files["adapter_config.json"] = std::move(config);
   }
   const auto writer =
       create_output(plan, out, metadata(signed_recipe, out), folder);

@@ -2,7 +2,9 @@
 #include <mutex>
 #include <optional>
 
+#include "core/json.h"
 #include "core/text.h"
+#include "recipe/joined_adapter.h"
 #include "recipe/piece.h"
 #include "soup/error.h"
 #include "soup/recipe.h"
@@ -80,6 +82,18 @@ Layout match(const Plan& plan, const Checkpoint& file) {
   return layout;
 }
 
+// The configuration of an averaged adapter, which has a part of its scales.
+std::string changed_config(const std::filesystem::path& file,
+                           const std::string& expected) {
+  if (expected.empty()) return {};
+  const std::filesystem::path path =
+      adapter_folder(file).value_or(file) / "adapter_config.json";
+  if (read_json(path, 1 << 20) == parse_json(expected, path.string())) {
+    return {};
+  }
+  return path.string() + ": differs from what the recipe gives";
+}
+
 // An ingredient that is not what it was when the soup was made.
 std::string changed_ingredient(const Recipe& recipe, const MixResult& mixed) {
   for (size_t k = 0; k < recipe.ingredients.size(); ++k) {
@@ -136,6 +150,9 @@ VerifyResult verify_soup(const std::filesystem::path& file,
     difference = file.string() + ": " + quoted(plan.tensors[tensor].out) +
                  " differs from what its recipe gives, first at byte " +
                  std::to_string(byte);
+  }
+  if (difference.empty()) {
+    difference = changed_config(file, adapter_config(*ingredients.front()));
   }
   if (difference.empty()) difference = changed_tie(plan, *soup, layout.places);
   return {.same = difference.empty(), .difference = difference};

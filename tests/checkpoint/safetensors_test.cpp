@@ -56,6 +56,15 @@ TEST(Safetensors, WritesTheReferencesBytes) {
   }
 }
 
+TEST(Safetensors, HoldsNothingToChooseFrom) {
+  for (const OpenOptions& options :
+       {OpenOptions{.key = "model"}, OpenOptions{.ema = true}}) {
+    expect_error<Error>(
+        [&] { open_checkpoint(fixture("tied.safetensors"), options); },
+        "holds one state dict");
+  }
+}
+
 TEST(Safetensors, ReadsTheAliasOfATiedTensor) {
   const CheckpointPtr file = open_checkpoint(fixture("tied.safetensors"));
   ASSERT_EQ(file->tensors().size(), 2U);

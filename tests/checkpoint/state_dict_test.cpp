@@ -104,6 +104,11 @@ TEST(StateDict, CountsFourBitFloats) {
                          .strides = {1, 2},
                          .more = {global("torch", "float4_e2m1fn_x2")}}),
                  "'w' is a strided 4-bit tensor");
+  refused_tensor(tensor({.type = "UntypedStorage",
+                         .shape = {},
+                         .strides = {},
+                         .more = {global("torch", "float4_e2m1fn_x2")}}),
+                 "'w' is a 4-bit scalar");
 }
 
 TEST(StateDict, RefusesViewsBeyondTheirStorage) {

@@ -54,7 +54,7 @@ def make_files(folder):
 
     def write(name, data):
         path = folder / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
 
     write("a.safetensors", safetensors(model(1, 2, 3, 4)))
@@ -66,6 +66,18 @@ def make_files(folder):
     write("runs/model_10.safetensors", safetensors(model(0, 0, 0, 4)))
     write("runs/model_2.safetensors", safetensors(model(2, 2, 2, 2)))
     write("runs/log.txt", b"epoch 1\n")
+
+    def adapter(name, alpha, a, b):
+        write(f"adapters/{name}/adapter_config.json", json.dumps(
+            {"peft_type": "LORA", "r": 1, "lora_alpha": alpha,
+             "target_modules": ["body"]}).encode())
+        module = "base_model.model.body."
+        write(f"adapters/{name}/adapter_model.safetensors", safetensors({
+            module + "lora_A.weight": ("F32", [1, 2], a),
+            module + "lora_B.weight": ("F32", [2, 1], b)}))
+
+    adapter("one", 2, [1, 2], [1, 0])
+    adapter("two", 2, [4, 6], [0, 1])
 
 
 def parse(text):

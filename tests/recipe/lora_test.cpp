@@ -1,9 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstring>
+#include <filesystem>
 
-#include "core/file.h"
+#include "recipe/adapters.h"
 #include "soup/recipe.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
@@ -12,42 +11,11 @@ namespace soup {
 namespace {
 
 using testing::expect_error;
+using testing::Matrix;
+using testing::state_dict;
 using testing::TempFolder;
-
-struct Matrix {
-  std::string name;
-  std::vector<int64_t> shape;
-  std::vector<float> values;
-};
-
-CheckpointPtr checkpoint(const std::string& path,
-                         const std::vector<Matrix>& matrices) {
-  std::vector<TensorInfo> tensors;
-  for (const Matrix& m : matrices) {
-    tensors.push_back({.name = m.name, .dtype = DType::kF32, .shape = m.shape});
-  }
-  auto made = std::make_unique<MemoryCheckpoint>(path, tensors);
-  for (size_t i = 0; i < matrices.size(); ++i) {
-    std::memcpy(made->mutable_bytes(i).data(), matrices[i].values.data(),
-                matrices[i].values.size() * sizeof(float));
-  }
-  return made;
-}
-
-void write_adapter(const TempFolder& folder, const std::string& config,
-                   const std::vector<Matrix>& factors) {
-  write_text(folder / "adapter_config.json", config, true);
-  save_checkpoint(*checkpoint("adapter", factors),
-                  folder / "adapter_model.safetensors", {}, {.force = true});
-}
-
-std::vector<float> values(const Checkpoint& checkpoint,
-                          const std::string& name) {
-  const TensorData data = checkpoint.read(*checkpoint.find(name));
-  std::vector<float> out(data.bytes().size() / sizeof(float));
-  std::memcpy(out.data(), data.bytes().data(), data.bytes().size());
-  return out;
-}
+using testing::values;
+using testing::write_adapter;
 
 // W [2, 3], rank 1: B = (1, 2), A = (1, 10, 100), alpha / r = 2.
 const std::vector<Matrix> kFactors = {
@@ -55,14 +23,20 @@ const std::vector<Matrix> kFactors = {
     {"base_model.model.fc.lora_B.weight", {2, 1}, {1, 2}}};
 constexpr const char* kConfig = R"({"peft_type":"LORA","r":1,"lora_alpha":2})";
 
+CheckpointPtr merge_adapter(CheckpointPtr base,
+                            const std::filesystem::path& folder) {
+  const AdapterShare adapter = {.path = folder};
+  return merge_adapters(std::move(base), {&adapter, 1});
+}
+
 CheckpointPtr base() {
-  return checkpoint("base", {{"fc.weight", {2, 3}, {0, 0, 0, 1, 1, 1}},
+  return state_dict("base", {{"fc.weight", {2, 3}, {0, 0, 0, 1, 1, 1}},
                              {"fc.bias", {2}, {5, 6}}});
 }
 
 TEST(MergeAdapter, AddsTheScaledProduct) {
   const TempFolder folder;
-  write_adapter(folder, kConfig, kFactors);
+  write_adapter(folder.path(), kConfig, kFactors);
   const CheckpointPtr merged = merge_adapter(base(), folder.path());
   EXPECT_EQ(values(*merged, "fc.weight"),
             (std::vector<float>{2, 20, 200, 5, 41, 401}));
@@ -72,7 +46,8 @@ TEST(MergeAdapter, AddsTheScaledProduct) {
 TEST(MergeAdapter, RsloraDividesByTheRoot) {
   const TempFolder folder;
   write_adapter(
-      folder, R"({"peft_type":"LORA","r":4,"lora_alpha":2,"use_rslora":true})",
+      folder.path(),
+      R"({"peft_type":"LORA","r":4,"lora_alpha":2,"use_rslora":true})",
       {{"base_model.model.fc.lora_A.weight",
         {4, 3},
         {1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0}},
@@ -87,47 +62,65 @@ TEST(MergeAdapter, RsloraDividesByTheRoot) {
 
 TEST(MergeAdapter, HonoursAlphaPatternAndTransposedWeights) {
   const TempFolder folder;
-  write_adapter(folder,
+  write_adapter(folder.path(),
                 R"({"peft_type":"LORA","r":1,"lora_alpha":2,
                     "alpha_pattern":{"fc":1},"fan_in_fan_out":true})",
                 kFactors);
   const CheckpointPtr merged = merge_adapter(
-      checkpoint("base", {{"fc.weight", {3, 2}, {0, 0, 0, 0, 0, 0}}}),
+      state_dict("base", {{"fc.weight", {3, 2}, {0, 0, 0, 0, 0, 0}}}),
       folder.path());
   EXPECT_EQ(values(*merged, "fc.weight"),
             (std::vector<float>{1, 2, 10, 20, 100, 200}));
+}
+
+// PEFT's rule: an expression for the end of the name, the first that fits.
+TEST(MergeAdapter, TakesTheFirstPatternThatMatches) {
+  const TempFolder folder;
+  for (const auto& [patterns, scale] :
+       {std::pair{R"({"c":5,"f[a-c]":3,"fc":4})", 3.0F},
+        {R"({"^fc":3,".*":4})", 3.0F},
+        {R"({"a.fc":5,"fcc":6})", 2.0F}}) {
+    write_adapter(folder.path(),
+                  R"({"peft_type":"LORA","r":1,"lora_alpha":2,
+                      "alpha_pattern":)" +
+                      std::string(patterns) + "}",
+                  kFactors);
+    EXPECT_EQ(values(*merge_adapter(base(), folder.path()), "fc.weight")[0],
+              scale)
+        << patterns;
+  }
 }
 
 TEST(MergeAdapter, ReplacesWholeTensors) {
   const TempFolder folder;
   std::vector<Matrix> factors = kFactors;
   factors.push_back({"base_model.model.fc.bias", {2}, {7, 8}});
-  write_adapter(folder, kConfig, factors);
+  write_adapter(folder.path(), kConfig, factors);
   EXPECT_EQ(values(*merge_adapter(base(), folder.path()), "fc.bias"),
             (std::vector<float>{7, 8}));
 }
 
 TEST(MergeAdapter, FindsTheModuleBehindAnotherPrefix) {
   const TempFolder folder;
-  write_adapter(folder, kConfig, kFactors);
+  write_adapter(folder.path(), kConfig, kFactors);
   const CheckpointPtr merged = merge_adapter(
-      checkpoint("base", {{"model.fc.weight", {2, 3}, {0, 0, 0, 0, 0, 0}}}),
+      state_dict("base", {{"model.fc.weight", {2, 3}, {0, 0, 0, 0, 0, 0}}}),
       folder.path());
   EXPECT_EQ(values(*merged, "model.fc.weight").front(), 2);
 }
 
 TEST(MergeAdapter, NamesWhatDoesNotFit) {
   const TempFolder folder;
-  write_adapter(folder, kConfig, kFactors);
+  write_adapter(folder.path(), kConfig, kFactors);
   expect_error<Error>(
       [&] {
-        merge_adapter(checkpoint("base", {{"fc.weight", {3, 2}, {1}}}),
+        merge_adapter(state_dict("base", {{"fc.weight", {3, 2}, {1}}}),
                       folder.path());
       },
       "make [2, 3], but base has [3, 2] F32");
   expect_error<Error>(
       [&] {
-        merge_adapter(checkpoint("base", {{"x.weight", {2, 3}, {1}}}),
+        merge_adapter(state_dict("base", {{"x.weight", {2, 3}, {1}}}),
                       folder.path());
       },
       "changes 'fc.weight', which base does not have");
@@ -138,13 +131,23 @@ TEST(MergeAdapter, RefusesWhatIsNoPlainLora) {
   const auto refused = [&](const std::string& config,
                            const std::vector<Matrix>& factors,
                            const std::string& part) {
-    write_adapter(folder, config, factors);
+    write_adapter(folder.path(), config, factors);
     expect_error<Error>([&] { merge_adapter(base(), folder.path()); }, part);
   };
   refused(R"({"peft_type":"IA3","r":1,"lora_alpha":2})", kFactors,
-          "of type IA3, only LORA can be merged");
+          "of type \"IA3\", only LORA can be merged");
   refused(R"({"peft_type":"LORA","r":1,"lora_alpha":2,"use_dora":true})",
           kFactors, "a DoRA adapter");
+  refused(
+      R"({"peft_type":"LORA","r":1,"lora_alpha":2,"init_lora_weights":"pissa_niter_4"})",
+      kFactors, "trained on a changed base model ('pissa_niter_4')");
+  refused(
+      R"({"peft_type":"LORA","r":1,"lora_alpha":2,"target_parameters":["x"]})",
+      kFactors, "an adapter of bare parameters");
+  refused(R"({"peft_type":7})", kFactors, "of type 7, only LORA");
+  refused(
+      R"({"peft_type":"LORA","r":1,"lora_alpha":2,"alpha_pattern":{"a":"b"}})",
+      kFactors, "alpha_pattern holds no number");
   refused(R"({"peft_type":"LORA","r":1})", kFactors, "'lora_alpha' is missing");
   refused("[]", kFactors, "expected a JSON object");
   refused(kConfig, {kFactors[0]}, "has lora_A or lora_B only");
