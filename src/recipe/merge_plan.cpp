@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "recipe/merge_config.h"
+#include "recipe/merge_filters.h"
 #include "recipe/merge_models.h"
 #include "recipe/merge_tensor.h"
 #include "recipe/model_config.h"
@@ -46,7 +47,7 @@ class MergePlanner {
     mistakes_.check();
     copy_other_modules();
     Plan plan = maker_->finish();
-    warn_of_idle_filters(plan);
+    warn_of_idle_filters(config_, plan);
     plan.notices.insert(plan.notices.begin(), inferred_.begin(),
                         inferred_.end());
     count_bytes(plan);
@@ -274,41 +275,6 @@ class MergePlanner {
 
   void inferred(const std::string& what, bool when) {
     if (when) log::debug(what);
-  }
-
-  static void collect(const Parameters& parameters,
-                      std::vector<const Choice*>& idle) {
-    for (const auto& [name, parameter] : parameters) {
-      for (const Choice& choice : parameter.choices) {
-        if (!choice.filter.empty() && !choice.used) idle.push_back(&choice);
-      }
-    }
-  }
-
-  void warn_of_idle_filters(Plan& plan) {
-    std::vector<const Choice*> idle;
-    collect(config_.parameters, idle);
-    for (const MergeModule& module : config_.modules) {
-      collect(module.parameters, idle);
-      for (const MergeSlice& slice : module.slices) {
-        collect(slice.parameters, idle);
-        for (const MergeSource& s : slice.sources) collect(s.parameters, idle);
-      }
-    }
-    for (const Choice* choice : idle) {
-      // An entry after one that always matches is never asked.
-      bool somewhere = false;
-      for (const PlannedTensor& tensor : plan.tensors) {
-        somewhere =
-            somewhere || filter_matches(choice->filter, tensor.out.name);
-      }
-      if (somewhere) continue;
-      plan.notices.push_back(
-          (choice->line > 0 ? "line " + std::to_string(choice->line) + ": "
-                            : "") +
-          "the filter '" + printable(choice->filter) +
-          "' matches no tensor's name");
-    }
   }
 
   const MergeConfig& config_;
