@@ -12,7 +12,6 @@
 #include "recipe/merge_tensor.h"
 #include "recipe/model_config.h"
 #include "recipe/portions.h"
-#include "recipe/vocabulary.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -288,7 +287,6 @@ class MergePlanner {
 
 Plan plan_merge(const Recipe& recipe,
                 std::span<const Checkpoint* const> ingredients) {
-  check_vocabularies(recipe);
   check_chat_template(recipe.merge->chat_template);
   return MergePlanner(recipe, ingredients).make();
 }

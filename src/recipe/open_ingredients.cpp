@@ -1,5 +1,7 @@
 #include <cstring>
 
+#include "recipe/experts.h"
+#include "recipe/vocabulary.h"
 #include "recipe/writer_sink.h"
 #include "soup/recipe.h"
 
@@ -65,11 +67,14 @@ std::vector<CheckpointPtr> open_ingredients(const Recipe& recipe) {
     CheckpointPtr model = ingredient.made != nullptr
                               ? std::make_unique<Stage>(*ingredient.made)
                               : open_checkpoint(ingredient.path, recipe.open);
+    check_averageable(*model);
     if (!ingredient.adapter.empty()) {
       model = merge_adapter(std::move(model), ingredient.adapter);
     }
     opened.push_back(std::move(model));
   }
+  use_expert_layout(recipe, opened);
+  use_joint_vocabulary(recipe, opened);
   return opened;
 }
 
