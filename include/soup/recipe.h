@@ -50,6 +50,9 @@ struct Ingredient {
 /// What to do where integer tensors of the ingredients differ.
 enum class IntPolicy { kEqual, kFirst };
 
+/// How the experts of a Mixtral are stored (src/recipe/experts.h).
+enum class ExpertLayout { kKeep, kSeparate, kFused };
+
 /// Where values are rounded.
 enum class Numerics {
   kDefault,   ///< once, at the end; float64 until then
@@ -77,6 +80,7 @@ struct Recipe {
   std::string exclude;  ///< regex of names copied from the first
   IntPolicy ints = IntPolicy::kEqual;
   bool allow_nonfinite = false;
+  ExpertLayout experts = ExpertLayout::kKeep;  ///< of the output
   OpenOptions open;
   /// What mergekit's recipes say: slices, parameters over layers and names,
   /// tokenizer. Where it is set it decides rule, weights and settings of every
@@ -100,6 +104,9 @@ nlohmann::ordered_json recipe_json(const Recipe&,
 
 /// `default` or `mergekit`. Throws UsageError for another name.
 Numerics find_numerics(const std::string& name);
+
+/// `keep`, `separate` or `fused`. Throws UsageError for another name.
+ExpertLayout find_expert_layout(const std::string& name);
 
 /// Throws Error, with every path that is concerned, unless all that `recipe`
 /// reads lies in `folders` or in the Hugging Face cache, links followed.

@@ -115,6 +115,8 @@ constexpr std::array kMarks = {
     Mark{".lora_embedding_A", "adapter"},
     Mark{".quant_state.bitsandbytes__nf4", "quantised (bitsandbytes)"},
     Mark{".quant_state.bitsandbytes__fp4", "quantised (bitsandbytes)"},
+    Mark{".absmax", "quantised (bitsandbytes)"},
+    Mark{".quant_map", "quantised (bitsandbytes)"},
     Mark{".SCB", "quantised (bitsandbytes)"},
     Mark{".qweight", "quantised (GPTQ or AWQ)"},
     Mark{".weight_packed", "quantised (compressed-tensors)"},

@@ -36,6 +36,9 @@ class Mix : public Task {
                    "default: float64, rounded once; mergekit: rounded after "
                    "every operation as mergekit 0.1.5 does, for linear and "
                    "rules on task vectors (default: the recipe's)");
+    app.add_option("--experts", experts_,
+                   "how a Mixtral's experts are stored: as the first model's "
+                   "(keep), one by one (separate) or together (fused)");
     app.add_option("--seed", seed_,
                    "of rules that draw (default: the recipe's, "
                    "else 0)");
@@ -43,8 +46,8 @@ class Mix : public Task {
 
   int run(const Output& output) override {
     Recipe recipe = read();
-    if (seed_) recipe.seed = *seed_;
-    if (!numerics_.empty()) recipe.numerics = find_numerics(numerics_);
+    set_options(recipe);
+    if (!experts_.empty()) recipe.experts = find_expert_layout(experts_);
     gather_adapters(recipe);
     check_paths(recipe);
     if (print_) {
@@ -75,6 +78,18 @@ class Mix : public Task {
   }
 
  private:
+  // Of the recipe and of the stages that feed it.
+  void set_options(Recipe& recipe) const {
+    if (seed_) recipe.seed = *seed_;
+    if (!numerics_.empty()) recipe.numerics = find_numerics(numerics_);
+    for (Ingredient& ingredient : recipe.ingredients) {
+      if (ingredient.made == nullptr) continue;
+      Recipe stage = *ingredient.made;
+      set_options(stage);
+      ingredient.made = std::make_shared<const Recipe>(std::move(stage));
+    }
+  }
+
   Recipe read() {
     const bool is_stdin = recipe_ == "-";
     const std::filesystem::path path = recipe_;
@@ -130,6 +145,7 @@ class Mix : public Task {
   std::string explain_;
   std::vector<std::string> allowed_;
   std::string numerics_;
+  std::string experts_;
   std::optional<uint64_t> seed_;
   std::string yaml_;
   OutputArguments output_;

@@ -19,13 +19,14 @@ constexpr int kMaxDepth = 64;
 
 // nlohmann keeps the last of two equal keys without a word and recurses when it
 // destroys: both are caught while parsing.
+template <typename Json>
 class Checks {
  public:
   explicit Checks(std::string where) : where_(std::move(where)) {}
 
-  bool operator()(int depth, ordered_json::parse_event_t event,
-                  const ordered_json& parsed) {
-    using Event = ordered_json::parse_event_t;
+  bool operator()(int depth, typename Json::parse_event_t event,
+                  const Json& parsed) {
+    using Event = typename Json::parse_event_t;
     if (event == Event::object_start) {
       if (depth >= kMaxDepth) throw Error(where_ + ": JSON is nested too deep");
       keys_.emplace_back();
@@ -34,7 +35,7 @@ class Checks {
     } else if (event == Event::object_end) {
       keys_.pop_back();
     } else if (event == Event::key) {
-      const auto key = parsed.get<std::string>();
+      const auto key = parsed.template get<std::string>();
       if (!keys_.back().insert(key).second) {
         throw Error(where_ + ": JSON has the key '" + printable(key) +
                     "' twice");
@@ -48,15 +49,25 @@ class Checks {
   std::vector<std::set<std::string>> keys_;
 };
 
-}  // namespace
-
-ordered_json parse_json(std::string_view text, const std::string& where) {
-  Checks checks(where);
+template <typename Json>
+Json parse(std::string_view text, const std::string& where) {
+  Checks<Json> checks(where);
   try {
-    return ordered_json::parse(text.begin(), text.end(), std::ref(checks));
+    return Json::parse(text.begin(), text.end(), std::ref(checks));
   } catch (const nlohmann::json::exception& e) {
     throw Error(where + ": " + printable(e.what()));
   }
+}
+
+}  // namespace
+
+ordered_json parse_json(std::string_view text, const std::string& where) {
+  return parse<ordered_json>(text, where);
+}
+
+nlohmann::json parse_large_json(std::string_view text,
+                                const std::string& where) {
+  return parse<nlohmann::json>(text, where);
 }
 
 ordered_json read_json(const std::filesystem::path& path, size_t limit) {

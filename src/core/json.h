@@ -14,6 +14,11 @@ namespace soup {
 nlohmann::ordered_json parse_json(std::string_view text,
                                   const std::string& where);
 
+/// The same with the keys of objects sorted: objects of 100,000 keys, whose
+/// order costs quadratic time to keep.
+nlohmann::json parse_large_json(std::string_view text,
+                                const std::string& where);
+
 /// Reads and parses a file of at most `limit` bytes.
 nlohmann::ordered_json read_json(const std::filesystem::path& path,
                                  size_t limit = 64 << 20);

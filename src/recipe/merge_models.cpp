@@ -1,5 +1,6 @@
 #include "recipe/merge_models.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/text.h"
@@ -13,6 +14,10 @@ constexpr std::array kEmbeddings = {"embed_tokens.weight",    "wte.weight",
                                     "word_embeddings.weight", "embed_in.weight",
                                     "tok_embeddings.weight",  "shared.weight",
                                     "token_embedding.weight"};
+
+constexpr std::array kHeadParts = {"predictions.decoder.weight",
+                                   "predictions.decoder.bias",
+                                   "predictions.bias", "lm_head.bias"};
 
 std::optional<int64_t> vocabulary(const nlohmann::ordered_json& config) {
   const nlohmann::ordered_json& text = text_config(config);
@@ -68,6 +73,13 @@ const std::vector<std::string>& MergeModel::layer(size_t stack,
 bool MergeModel::is_head(std::string_view name) {
   return name.ends_with("lm_head.weight") ||
          name.ends_with("embed_out.weight") || name == "output.weight";
+}
+
+bool MergeModel::has_row_per_token(std::string_view name) {
+  const auto is_end = [&](const char* end) { return name.ends_with(end); };
+  return is_head(name) ||
+         std::any_of(kEmbeddings.begin(), kEmbeddings.end(), is_end) ||
+         std::any_of(kHeadParts.begin(), kHeadParts.end(), is_end);
 }
 
 std::optional<size_t> MergeModel::find(const TensorInfo& like) const {

@@ -29,6 +29,9 @@ class MergeModel {
   /// Tensor `name`, or what stands for it: the embedding for a head that is
   /// tied to it and so is not stored.
   std::optional<size_t> find(const TensorInfo& like) const;
+  /// True for the names of embeddings, heads and their biases, which have a
+  /// row for every token.
+  static bool has_row_per_token(std::string_view name);
   /// True for the head that find() may answer with the embedding.
   static bool is_head(std::string_view name);
 

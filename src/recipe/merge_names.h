@@ -39,6 +39,13 @@ class NameReader {
   std::optional<size_t> strict_;
 };
 
+/// `parameters` of a part of a recipe.
+Parameters read_parameters(const YamlNode& node, NameReader& names,
+                           Complaints& complaints);
+/// `models`, `slices` or `modules` of a recipe: exactly one must be there.
+std::vector<MergeModule> read_modules(const YamlNode& document,
+                                      NameReader& names,
+                                      Complaints& complaints);
 /// `tokenizer_source` or `tokenizer` of a recipe.
 std::optional<TokenizerRule> read_tokenizer_rule(const YamlNode& document,
                                                  NameReader& names,

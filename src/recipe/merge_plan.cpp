@@ -7,11 +7,11 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "recipe/merge_config.h"
+#include "recipe/merge_filters.h"
 #include "recipe/merge_models.h"
 #include "recipe/merge_tensor.h"
 #include "recipe/model_config.h"
 #include "recipe/portions.h"
-#include "recipe/vocabulary.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -46,7 +46,7 @@ class MergePlanner {
     mistakes_.check();
     copy_other_modules();
     Plan plan = maker_->finish();
-    warn_of_idle_filters(plan);
+    warn_of_idle_filters(config_, plan);
     plan.notices.insert(plan.notices.begin(), inferred_.begin(),
                         inferred_.end());
     count_bytes(plan);
@@ -276,41 +276,6 @@ class MergePlanner {
     if (when) log::debug(what);
   }
 
-  static void collect(const Parameters& parameters,
-                      std::vector<const Choice*>& idle) {
-    for (const auto& [name, parameter] : parameters) {
-      for (const Choice& choice : parameter.choices) {
-        if (!choice.filter.empty() && !choice.used) idle.push_back(&choice);
-      }
-    }
-  }
-
-  void warn_of_idle_filters(Plan& plan) {
-    std::vector<const Choice*> idle;
-    collect(config_.parameters, idle);
-    for (const MergeModule& module : config_.modules) {
-      collect(module.parameters, idle);
-      for (const MergeSlice& slice : module.slices) {
-        collect(slice.parameters, idle);
-        for (const MergeSource& s : slice.sources) collect(s.parameters, idle);
-      }
-    }
-    for (const Choice* choice : idle) {
-      // An entry after one that always matches is never asked.
-      bool somewhere = false;
-      for (const PlannedTensor& tensor : plan.tensors) {
-        somewhere =
-            somewhere || filter_matches(choice->filter, tensor.out.name);
-      }
-      if (somewhere) continue;
-      plan.notices.push_back(
-          (choice->line > 0 ? "line " + std::to_string(choice->line) + ": "
-                            : "") +
-          "the filter '" + printable(choice->filter) +
-          "' matches no tensor's name");
-    }
-  }
-
   const MergeConfig& config_;
   std::vector<MergeModel> models_;
   MergeMistakes mistakes_;
@@ -322,7 +287,6 @@ class MergePlanner {
 
 Plan plan_merge(const Recipe& recipe,
                 std::span<const Checkpoint* const> ingredients) {
-  check_vocabularies(recipe);
   check_chat_template(recipe.merge->chat_template);
   return MergePlanner(recipe, ingredients).make();
 }

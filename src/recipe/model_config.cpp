@@ -9,6 +9,7 @@
 #include "recipe/merge_models.h"
 #include "recipe/merge_read.h"
 #include "recipe/model_folder.h"
+#include "recipe/vocabulary.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -43,6 +44,7 @@ class ConfigOfPlan {
     }
     set_dtype();
     set_vocabulary();
+    if (recipe_.merge->tokenizer) set_special_tokens();
     return config_.dump(2) + "\n";
   }
 
@@ -152,6 +154,19 @@ class ConfigOfPlan {
       if (part->contains("tie_word_embeddings") && head) {
         (*part)["tie_word_embeddings"] = false;
       }
+    }
+  }
+
+  // Their ids in the vocabulary that is kept.
+  void set_special_tokens() {
+    const ordered_json& all = models_[tokenizer_model(recipe_)].config();
+    const ordered_json& kept = text_config(all);
+    ordered_json& text = text_part();
+    for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
+      if (!text.contains(key) || !kept.is_object() || !kept.contains(key)) {
+        continue;
+      }
+      text[key] = kept[key];
     }
   }
 

@@ -1,5 +1,7 @@
 #include <cstring>
 
+#include "recipe/experts.h"
+#include "recipe/vocabulary.h"
 #include "recipe/writer_sink.h"
 #include "soup/recipe.h"
 
@@ -82,6 +84,8 @@ std::vector<CheckpointPtr> open_ingredients(const Recipe& recipe) {
   for (const Ingredient& ingredient : recipe.ingredients) {
     opened.push_back(open_ingredient(ingredient, recipe));
   }
+  use_expert_layout(recipe, opened);
+  use_joint_vocabulary(recipe, opened);
   return opened;
 }
 

@@ -25,10 +25,10 @@ using nlohmann::ordered_json;
 
 constexpr size_t kMaxRecipe = 16 << 20;
 
-constexpr std::array<std::string_view, 15> kKeys = {
-    "soup",    "rule",  "ingredients", "dtype",           "include",
-    "exclude", "ints",  "key",         "allow_nonfinite", "ema",
-    "seed",    "merge", "settings",    "numerics",        "work_dtype"};
+constexpr std::array<std::string_view, 16> kKeys = {
+    "soup",     "rule",     "ingredients",     "dtype",  "include", "exclude",
+    "ints",     "key",      "allow_nonfinite", "ema",    "seed",    "merge",
+    "settings", "numerics", "work_dtype",      "experts"};
 constexpr std::array<std::string_view, 8> kIngredientKeys = {
     "path",   "weight", "hash",     "adapters",
     "recipe", "base",   "settings", "tensor_weights"};
@@ -48,6 +48,15 @@ struct NamedPolicy {
 };
 constexpr std::array kPolicies = {NamedPolicy{"equal", IntPolicy::kEqual},
                                   NamedPolicy{"first", IntPolicy::kFirst}};
+
+struct NamedLayout {
+  std::string_view name;
+  ExpertLayout layout;
+};
+constexpr std::array kLayouts = {
+    NamedLayout{"keep", ExpertLayout::kKeep},
+    NamedLayout{"separate", ExpertLayout::kSeparate},
+    NamedLayout{"fused", ExpertLayout::kFused}};
 
 template <typename T>
 T get_or(const ordered_json& object, const std::string& key, T otherwise,
@@ -196,6 +205,8 @@ Recipe recipe_of(const ordered_json& json, const std::string& where,
     if (!recipe.work_dtype.empty()) forced_dtype(recipe.work_dtype);
     recipe.numerics = find_numerics(numerics);
   });
+  const auto experts = get_or<std::string>(json, "experts", "keep", where);
+  check_names(where, [&] { recipe.experts = find_expert_layout(experts); });
   recipe.open.key = get_or(json, "key", recipe.open.key, where);
   recipe.open.ema = get_or(json, "ema", false, where);
   if (!json.contains("ingredients") || !json["ingredients"].is_array() ||
@@ -218,6 +229,10 @@ Recipe recipe_of(const ordered_json& json, const std::string& where,
 }
 
 }  // namespace
+
+ExpertLayout find_expert_layout(const std::string& name) {
+  return find_row<NamedLayout>(kLayouts, name, "layout of experts").layout;
+}
 
 Numerics find_numerics(const std::string& name) {
   return find_row<NamedNumerics>(kNumerics, name, "numerics").numerics;
@@ -265,6 +280,9 @@ ordered_json recipe_json(const Recipe& recipe, const fs::path& folder) {
   if (!recipe.exclude.empty()) json["exclude"] = recipe.exclude;
   if (recipe.ints != defaults.ints) json["ints"] = "first";
   if (recipe.allow_nonfinite) json["allow_nonfinite"] = true;
+  if (recipe.experts != defaults.experts) {
+    json["experts"] = kLayouts[static_cast<size_t>(recipe.experts)].name;
+  }
   if (!recipe.open.key.empty()) json["key"] = recipe.open.key;
   if (recipe.open.ema) json["ema"] = true;
   if (recipe.seed != 0) json["seed"] = recipe.seed;

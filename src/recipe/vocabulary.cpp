@@ -1,130 +1,240 @@
 #include "recipe/vocabulary.h"
 
-#include <array>
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
 
-#include "core/json.h"
 #include "core/text.h"
+#include "recipe/layers.h"
 #include "recipe/merge_config.h"
 #include "recipe/model_folder.h"
+#include "recipe/tokenizer.h"
 #include "soup/error.h"
 
 namespace soup {
 namespace {
 
-using nlohmann::ordered_json;
-using Vocabulary = std::map<std::string, int64_t>;
+// Rows of a model's embedding as its config says, -1: it does not.
+int64_t configured_rows(const Ingredient& ingredient) {
+  const nlohmann::ordered_json all = model_config(ingredient);
+  const nlohmann::ordered_json& config = text_config(all);
+  if (!config.is_object()) return -1;
+  const auto rows = config.find("vocab_size");
+  return rows != config.end() && rows->is_number_integer()
+             ? rows->get<int64_t>()
+             : -1;
+}
 
-constexpr std::array kTokenizerFiles = {"tokenizer.json",
-                                        "tokenizer_config.json",
-                                        "tokenizer.model",
-                                        "added_tokens.json",
-                                        "special_tokens_map.json",
-                                        "vocab.json",
-                                        "vocab.txt",
-                                        "merges.txt",
-                                        "chat_template.json",
-                                        "chat_template.jinja"};
+// More rows than tokens than this are no padding.
+constexpr int64_t kMostPadding = 1 << 20;
 
-// Tokens of tokenizer.json: BPE, WordPiece and WordLevel map them to numbers,
-// Unigram lists them with scores.
-std::optional<Vocabulary> vocabulary(const Ingredient& ingredient) {
-  const std::string text = companion(ingredient, "tokenizer.json");
-  if (text.empty()) return std::nullopt;
-  const std::string where = title(ingredient) + ": tokenizer.json";
-  const ordered_json json = parse_json(text, where);
-  Vocabulary tokens;
-  const auto fail = [&]() -> std::optional<Vocabulary> {
-    throw Error(where + ": its vocabulary is of no known kind");
-  };
-  if (!json.is_object() || !json.contains("model") ||
-      !json["model"].is_object() || !json["model"].contains("vocab")) {
-    return fail();
+struct Model {
+  std::string name = {};
+  std::optional<Tokenizer> tokenizer = {};
+  int64_t rows = -1;
+  bool stripped = false;  ///< of tokens without a row
+};
+
+class Joiner {
+ public:
+  Joiner(const Recipe& recipe, std::vector<Model> models)
+      : recipe_(recipe),
+        rule_(*recipe.merge->tokenizer),
+        models_(std::move(models)) {
+    joint_.kept = tokenizer_model(recipe);
   }
-  const ordered_json& vocab = json["model"]["vocab"];
-  if (!vocab.is_object() && !vocab.is_array()) return fail();
-  int64_t place = 0;
-  for (const auto& [key, value] : vocab.items()) {
-    if (vocab.is_array()) {
-      if (!value.is_array() || value.empty() || !value[0].is_string()) {
-        return fail();
+
+  JointVocabulary join() {
+    assume_missing();
+    Tokenizer out = *kept().tokenizer;
+    if (rule_.source == TokenizerRule::Source::kUnion) {
+      for (size_t k = 0; k < models_.size(); ++k) {
+        if (k != joint_.kept) out.join(*models_[k].tokenizer);
       }
-      tokens.emplace(value[0].get<std::string>(), place++);
-    } else {
-      if (!value.is_number_integer()) return fail();
-      tokens.emplace(key, value.get<int64_t>());
+    }
+    for (const auto& [token, source] : rule_.tokens) out.add(token);
+    joint_.tokens = out.size();
+    if (joint_.tokens == 0) throw Error(kept().name + ": has no token");
+    set_own(out);
+    set_others(out);
+    pad();
+    compare(out);
+    return std::move(joint_);
+  }
+
+ private:
+  const Model& kept() const { return models_[joint_.kept]; }
+
+  // Models without a file have the kept one's vocabulary: their heights agree.
+  void assume_missing() {
+    if (!kept().tokenizer) {
+      throw Error(kept().name +
+                  ": has no tokenizer.json, whose vocabulary the output would "
+                  "have; name another tokenizer_source, or convert its "
+                  "tokenizer with transformers");
+    }
+    for (Model& model : models_) {
+      if (model.tokenizer) {
+        model.stripped = model.rows >= 0 && model.tokenizer->strip(model.rows);
+        continue;
+      }
+      if (model.rows != kept().rows) {
+        throw Error(
+            model.name +
+            ": has no tokenizer.json, and another number of rows than " +
+            kept().name + ": which row is which token is not known");
+      }
+      joint_.notices.push_back(model.name +
+                               ": has no tokenizer.json, taken to have the "
+                               "vocabulary of " +
+                               kept().name);
+      model.tokenizer = kept().tokenizer;
     }
   }
-  if (!json.contains("added_tokens")) return tokens;
-  for (const ordered_json& added : json["added_tokens"]) {
-    if (!added.is_object() || !added.contains("content") ||
-        !added["content"].is_string() || !added.contains("id") ||
-        !added["id"].is_number_integer()) {
-      return fail();
+
+  void set_own(const Tokenizer& out) {
+    for (const Model& model : models_) {
+      std::vector<int64_t>& rows =
+          joint_.own.emplace_back(static_cast<size_t>(joint_.tokens), -1);
+      const TokenIds& ids = model.tokenizer->ids();
+      for (const auto& [token, id] : out.ids()) {
+        const auto found = ids.find(token);
+        if (found != ids.end()) rows[static_cast<size_t>(id)] = found->second;
+      }
     }
-    tokens[added["content"].get<std::string>()] = added["id"].get<int64_t>();
   }
-  return tokens;
-}
 
-// A token that is not the same in both, empty: none.
-std::string difference(const Vocabulary& a, const Vocabulary& b) {
-  for (const auto& [token, id] : a) {
-    const auto found = b.find(token);
-    if (found == b.end() || found->second != id) return token;
+  // The only owner's row, else the base model's, else the mean over the owners.
+  TokenRow default_row(size_t id) const {
+    std::vector<size_t> owners;
+    for (size_t k = 0; k < models_.size(); ++k) {
+      if (joint_.own[k][id] >= 0) owners.push_back(k);
+    }
+    if (owners.empty()) return {};
+    if (recipe_.base && joint_.own[*recipe_.base][id] >= 0) {
+      owners = {*recipe_.base};
+    }
+    return {.kind = owners.size() == 1 ? TokenRow::Kind::kRow
+                                       : TokenRow::Kind::kMean,
+            .model = owners.front(),
+            .row = joint_.own[owners.front()][id]};
   }
-  for (const auto& [token, id] : b) {
-    if (!a.contains(token)) return token;
-  }
-  return {};
-}
 
-// The ingredient whose tokenizer files are wanted.
+  TokenRow stated_row(const std::string& token, const TokenSource& source,
+                      size_t id) const {
+    TokenRow row = default_row(id);
+    const Model& model = models_[source.model];
+    const auto own_row = [&](const std::string& wanted) {
+      const auto found = model.tokenizer->ids().find(wanted);
+      if (found != model.tokenizer->ids().end()) return found->second;
+      throw UsageError("tokenizer: tokens: '" + printable(token) +
+                       "': its source " + model.name + " has no token '" +
+                       printable(wanted) + "'");
+    };
+    switch (source.kind) {
+      case TokenSource::Kind::kDefault:
+        break;
+      case TokenSource::Kind::kZero:
+        row = {};
+        break;
+      case TokenSource::Kind::kModel:
+        row = {TokenRow::Kind::kRow, source.model, own_row(token)};
+        break;
+      case TokenSource::Kind::kToken:
+        row = {TokenRow::Kind::kRow, source.model,
+               source.id ? *source.id : own_row(source.token)};
+        break;
+    }
+    row.force = source.force;
+    return row;
+  }
+
+  void set_others(const Tokenizer& out) {
+    for (size_t id = 0; id < joint_.own.front().size(); ++id) {
+      joint_.others.push_back(default_row(id));
+    }
+    for (const auto& [token, source] : rule_.tokens) {
+      const auto id = static_cast<size_t>(out.ids().at(token));
+      joint_.others[id] = stated_row(token, source, id);
+    }
+  }
+
+  // Rows of no token: those that the recipe asks for, else those that the kept
+  // model has, each from the models of its height and vocabulary.
+  void pad() {
+    int64_t rows = std::max(joint_.tokens, kept().rows);
+    if (rows - joint_.tokens > kMostPadding) {
+      throw Error(kept().name + ": config.json gives it " +
+                  std::to_string(rows) + " tokens, tokenizer.json " +
+                  std::to_string(joint_.tokens));
+    }
+    if (rule_.multiple > 0) {
+      rows = (joint_.tokens + rule_.multiple - 1) / rule_.multiple *
+             rule_.multiple;
+    }
+    for (int64_t row = joint_.tokens; row < rows; ++row) {
+      const bool rest = rule_.multiple > 0;
+      joint_.others.push_back(
+          {rest ? TokenRow::Kind::kRest : TokenRow::Kind::kRow, joint_.kept,
+           row});
+      for (size_t k = 0; k < models_.size(); ++k) {
+        const bool same =
+            !rest && models_[k].rows == kept().rows &&
+            models_[k].tokenizer->ids() == kept().tokenizer->ids();
+        joint_.own[k].push_back(same ? row : -1);
+      }
+    }
+  }
+
+  void compare(const Tokenizer& out) {
+    if (out.ids() != kept().tokenizer->ids() || kept().stripped) {
+      joint_.tokenizer = out.text();
+    }
+    for (const auto& [id, entry] : out.added()) {
+      const auto token = entry["content"].get<std::string>();
+      if (!kept().tokenizer->ids().contains(token)) {
+        joint_.added.emplace_back(id, entry.dump());
+      }
+    }
+    for (size_t k = 0; k < models_.size(); ++k) {
+      bool same = models_[k].rows < 0 || models_[k].rows == joint_.rows();
+      for (size_t id = 0; same && id < joint_.own[k].size(); ++id) {
+        same = joint_.own[k][id] == static_cast<int64_t>(id) &&
+               !joint_.others[id].force;
+      }
+      joint_.changes_rows = joint_.changes_rows || !same;
+    }
+  }
+
+  const Recipe& recipe_;
+  const TokenizerRule& rule_;
+  std::vector<Model> models_;
+  JointVocabulary joint_;
+};
+
+}  // namespace
+
 size_t tokenizer_model(const Recipe& recipe) {
   const TokenizerRule& rule = *recipe.merge->tokenizer;
   return rule.source == TokenizerRule::Source::kModel ? rule.model
                                                       : donor(recipe);
 }
 
-}  // namespace
-
-void check_vocabularies(const Recipe& recipe) {
-  if (!recipe.merge->tokenizer) return;
-  const TokenizerRule& rule = *recipe.merge->tokenizer;
-  if (!rule.tokens.empty() || rule.multiple > 0) {
-    throw UsageError(
-        "tokenizer: 'tokens' and 'pad_to_multiple_of' change the rows of "
-        "embeddings, which is not supported");
-  }
-  std::optional<Vocabulary> first;
-  std::string whose;
+std::optional<JointVocabulary> joint_vocabulary(const Recipe& recipe) {
+  if (recipe.merge == nullptr || !recipe.merge->tokenizer) return std::nullopt;
+  std::vector<Model> models;
+  bool any = false;
   for (const Ingredient& ingredient : recipe.ingredients) {
-    const std::optional<Vocabulary> found = vocabulary(ingredient);
-    if (found && first) {
-      const std::string token = difference(*first, *found);
-      if (!token.empty() || first->size() != found->size()) {
-        throw Error(title(ingredient) + ": has another vocabulary than " +
-                    whose + " (first token '" + printable(token) +
-                    "'); vocabularies that differ cannot be merged: give "
-                    "models of one vocabulary");
-      }
-    } else if (found) {
-      first = found;
-      whose = title(ingredient);
+    Model model = {.name = title(ingredient),
+                   .rows = configured_rows(ingredient)};
+    const std::string text = companion(ingredient, "tokenizer.json");
+    if (!text.empty()) {
+      model.tokenizer.emplace(text, model.name + ": tokenizer.json");
+      any = true;
     }
+    models.push_back(std::move(model));
   }
-}
-
-void set_tokenizer(std::map<std::string, std::string>& files,
-                   const Recipe& recipe) {
-  if (!recipe.merge->tokenizer) return;
-  const Ingredient& from = recipe.ingredients[tokenizer_model(recipe)];
-  for (const char* name : kTokenizerFiles) {
-    files.erase(name);
-    std::string text = companion(from, name);
-    if (!text.empty()) files[name] = std::move(text);
-  }
+  if (!any) return std::nullopt;
+  return Joiner(recipe, std::move(models)).join();
 }
 
 }  // namespace soup
