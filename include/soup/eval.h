@@ -119,6 +119,7 @@ std::span<const Metric> metrics();
 
 struct EvaluatorOptions {
   std::string model = "auto";
+  std::filesystem::path head = {};  ///< see make_model
   std::string metric = "top1";
   std::string device = "auto";
   int64_t batch_size = 256;  ///< examples between two calls of a watch

@@ -2,11 +2,12 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <filesystem>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "soup/checkpoint.h"
 
@@ -18,10 +19,16 @@ struct ModelInput {
   int64_t channels = 3;
   int64_t height = 224;
   int64_t width = 224;
+  bool any_size = false;     ///< a data set may ask for another size
   std::vector<double> mean;  ///< empty: the model does not say
   std::vector<double> std;
+  std::string resize;         ///< shorter or exact; empty: it does not say
   double crop_pct = 0;        ///< 0: the model does not say
   std::string interpolation;  ///< empty: the model does not say
+  /// These are values published with the family; nothing beside the checkpoint
+  /// says so.
+  bool published_statistics = false;
+  bool published_resize = false;
 };
 
 /// One architecture on one device. forward() may be called from several
@@ -31,6 +38,9 @@ class Model {
   virtual ~Model() = default;
   /// Name of its row in models().
   virtual std::string_view name() const = 0;
+  /// What logits depend on besides weights and pictures, as text: equal texts,
+  /// equal logits.
+  virtual std::string identity() const = 0;
   virtual const ModelInput& input() const = 0;
   virtual int64_t classes() const = 0;
   virtual const at::Device& device() const = 0;
@@ -47,27 +57,31 @@ class Model {
   virtual at::Tensor forward(const at::Tensor& pictures) const = 0;
 };
 
+struct Sidecar;
+
 /// A row of the table of models.
 struct ModelKind {
   std::string_view name;
   std::string_view summary;
   /// True when names and shapes are those of this architecture.
   bool (*recognise)(const Checkpoint&);
-  /// `sidecar`: config.json beside the checkpoint, or null.
-  std::unique_ptr<Model> (*make)(const Checkpoint&,
-                                 const nlohmann::ordered_json& sidecar,
+  /// `sidecar`: what is known besides the weights.
+  std::unique_ptr<Model> (*make)(const Checkpoint&, const Sidecar& sidecar,
                                  const at::Device&);
 };
 
 std::span<const ModelKind> models();
 
-/// Builds the architecture of `like` without its weights. `name`: "auto" or a
-/// row of models(). Geometry comes from shapes; what shapes cannot tell comes
-/// from `config.json` beside the checkpoint, else the field's default, which is
-/// announced.
+/// Builds the architecture of `like` without its weights. `name`: "auto", a row
+/// of models(), or a name of timm, torchvision or open_clip. Geometry comes
+/// from shapes; what shapes cannot tell comes from that name, `config.json`
+/// beside the checkpoint, else the field's default, which is announced.
+/// `head`: file with the weights of a linear head (of zero-shot classification,
+/// say) for a checkpoint that has none; empty: it has one.
 /// Throws UsageError for an unknown name, Error when nothing fits.
 std::unique_ptr<Model> make_model(const std::string& name,
-                                  const Checkpoint& like, const at::Device&);
+                                  const Checkpoint& like, const at::Device&,
+                                  const std::filesystem::path& head = {});
 
 /// Copies values into a tensor of the same dtype on the CPU.
 /// Throws Error for a dtype libtorch does not have.

@@ -178,8 +178,12 @@ void EvalArguments::add_to(CLI::App& app, bool search) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--model", options.model,
-                 "architecture: auto, or a name (soup list models)")
+                 "architecture: auto, a name (soup list models), or one of "
+                 "timm, torchvision or open_clip")
       ->capture_default_str();
+  app.add_option("--head", options.head,
+                 "file with the linear head of a CLIP image tower: zero-shot "
+                 "weights, say");
   app.add_option("--metric", options.metric,
                  "what is scored (soup list metrics)")
       ->capture_default_str();

@@ -61,7 +61,7 @@ class InProcess : public Evaluator {
   std::map<std::string, std::string> identity() const override {
     return {{"data set", name_},
             {"data", resident_.hash()},
-            {"model", std::string(model_->name())},
+            {"model", model_->identity()},
             {"metric", std::string(metric_.name)},
             {"device", std::string(model_->device().is_cpu() ? "cpu" : "gpu")},
             {"batch size", std::to_string(options_.batch_size)}};
@@ -228,8 +228,8 @@ std::vector<std::unique_ptr<Evaluator>> make_evaluators(
   // Threads that each work on their own pictures need no barriers; those of
   // OpenMP would turn the processor while they wait.
   at::set_num_threads(1);
-  std::unique_ptr<Model> model =
-      make_model(options.model, like, find_device(options.device));
+  std::unique_ptr<Model> model = make_model(
+      options.model, like, find_device(options.device), options.head);
   const int wanted = options.threads > 0 ? options.threads : default_threads();
   const int threads = model->device().is_cpu() ? wanted : 1;
   const auto engine =

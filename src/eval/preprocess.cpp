@@ -13,11 +13,8 @@ Preprocess of_model(const ModelInput& input) {
   p.mean = input.mean;
   p.std = input.std;
   if (!input.interpolation.empty()) p.filter = input.interpolation;
-  if (input.crop_pct > 0) {
-    // timm's meaning of it.
-    p.resize = "shorter";
-    p.crop_pct = input.crop_pct;
-  }
+  if (!input.resize.empty()) p.resize = input.resize;
+  if (input.crop_pct > 0) p.crop_pct = input.crop_pct;
   return p;
 }
 
@@ -53,15 +50,27 @@ std::string resize_text(const Preprocess& p, const ModelInput& input) {
 
 }  // namespace
 
+ModelInput sized_input(const DatasetSpec& spec, ModelInput input) {
+  if (input.any_size && spec.preprocess.size) {
+    input.height = input.width = *spec.preprocess.size;
+  }
+  return input;
+}
+
 Preparation resolve_preprocess(const DatasetSpec& spec,
                                const ModelInput& input) {
   const Preprocess said = overlay(spec.preprocess, of_model(input));
   Preparation made;
   made.all = overlay(said, default_preprocess(input.channels));
   const bool crops = *made.all.resize == "shorter";
+  const Preprocess& asked = spec.preprocess;
   made.default_resize =
       !said.resize || !said.filter || (crops && !said.crop_pct);
+  made.published_resize =
+      input.published_resize &&
+      (!asked.resize || !asked.filter || (crops && !asked.crop_pct));
   made.default_statistics = said.mean.empty();
+  made.published_statistics = input.published_statistics && asked.mean.empty();
   spread(made.all.mean, input.channels, spec);
   spread(made.all.std, input.channels, spec);
   return made;
@@ -70,16 +79,21 @@ Preparation resolve_preprocess(const DatasetSpec& spec,
 std::string default_notice(const Preparation& made, const DatasetSpec& spec,
                            const ModelInput& input, bool resized) {
   std::string what;
-  if (made.default_resize && resized) what = resize_text(made.all, input);
-  if (made.default_statistics) {
+  if ((made.default_resize || made.published_resize) && resized) {
+    what = resize_text(made.all, input);
+  }
+  if (made.default_statistics || made.published_statistics) {
     what += (what.empty() ? "" : "; ") +
             ("mean " + numbers(made.all.mean) + ", standard deviation " +
              numbers(made.all.std));
   }
   if (what.empty()) return what;
+  const bool published = made.published_resize || made.published_statistics;
   return spec.name +
-         ": neither the spec nor the model's config.json says how pictures are "
-         "prepared; by default: " +
+         ": neither the spec nor a file beside the model says how pictures are "
+         "prepared; " +
+         (published ? "as for published models of its kind: "
+                    : "by default: ") +
          what;
 }
 

@@ -12,7 +12,12 @@ struct Preparation {
   Preprocess all;                   ///< all fields but `size` set
   bool default_resize = false;      ///< resize, filter or crop are the defaults
   bool default_statistics = false;  ///< mean and standard deviation are
+  bool published_resize = false;    ///< the same from the model's family
+  bool published_statistics = false;
 };
+
+/// `input` with the size that the spec asks for, where the model takes any.
+ModelInput sized_input(const DatasetSpec&, ModelInput input);
 
 /// The spec's word, then the model's, then the default (design/cli.md). Mean
 /// and standard deviation get one number a channel.

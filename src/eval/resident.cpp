@@ -39,9 +39,10 @@ std::string hash_of(const Examples& examples, const Preprocess& preprocess) {
 
 }  // namespace
 
-Resident::Resident(const DatasetSpec& spec, const ModelInput& input,
+Resident::Resident(const DatasetSpec& spec, const ModelInput& model_input,
                    const at::Device& device) {
   const c10::InferenceMode guard;
+  const ModelInput input = sized_input(spec, model_input);
   const Preparation prepared = resolve_preprocess(spec, input);
   examples_ = load_examples(spec,
                             {.channels = input.channels,

@@ -1,10 +1,12 @@
+#include <algorithm>
 #include <array>
 
 #include "core/table.h"
 #include "core/text.h"
+#include "model/convnext.h"
+#include "model/resnet.h"
 #include "model/sidecar.h"
-#include "model/vit.h"
-#include "model/vit_geometry.h"
+#include "model/vit_families.h"
 #include "soup/error.h"
 #include "soup/model.h"
 
@@ -12,8 +14,21 @@ namespace soup {
 namespace {
 
 constexpr std::array kModels = {
-    ModelKind{"vit", "Vision Transformer in timm's layout", looks_like_vit,
-              make_vit},
+    ModelKind{"vit", "Vision Transformer, DeiT in timm's layout",
+              looks_like_vit, make_vit},
+    ModelKind{"vit-hf", "Vision Transformer, DeiT in Hugging Face's layout",
+              looks_like_hf_vit, make_hf_vit},
+    ModelKind{"clip",
+              "CLIP's image tower with a linear head, open_clip's layout",
+              looks_like_clip, make_clip},
+    ModelKind{"clip-hf",
+              "CLIP's image tower with a linear head, Hugging Face's layout",
+              looks_like_hf_clip, make_hf_clip},
+    ModelKind{"resnet",
+              "ResNet, wide ResNet, ResNeXt in torchvision's or timm's layout",
+              looks_like_resnet, make_resnet},
+    ModelKind{"convnext", "ConvNeXt in timm's layout", looks_like_convnext,
+              make_convnext},
 };
 
 const ModelKind& recognised(const Checkpoint& checkpoint) {
@@ -27,17 +42,36 @@ const ModelKind& recognised(const Checkpoint& checkpoint) {
               join(names, ", ") + "); --eval-cmd scores any");
 }
 
+// Names of timm, torchvision and open_clip: of no row, but near to one.
+bool is_architecture(const std::string& name) {
+  constexpr std::array<std::string_view, 7> families = {
+      "vit_",    "deit",        "ViT-",    "resnet",
+      "resnext", "wide_resnet", "convnext"};
+  if (std::any_of(kModels.begin(), kModels.end(),
+                  [&](const ModelKind& kind) { return kind.name == name; })) {
+    return false;
+  }
+  return std::any_of(
+      families.begin(), families.end(),
+      [&](std::string_view start) { return name.starts_with(start); });
+}
+
 }  // namespace
 
 std::span<const ModelKind> models() { return kModels; }
 
 std::unique_ptr<Model> make_model(const std::string& name,
                                   const Checkpoint& like,
-                                  const at::Device& device) {
-  const ModelKind& kind =
-      name == "auto" ? recognised(like) : find_row(models(), name, "model");
-  const Sidecar sidecar = read_sidecar(like);
-  return kind.make(like, sidecar.content, device);
+                                  const at::Device& device,
+                                  const std::filesystem::path& head) {
+  const bool architecture = is_architecture(name);
+  const ModelKind& kind = name == "auto" || architecture
+                              ? recognised(like)
+                              : find_row(models(), name, "model");
+  Sidecar sidecar = read_sidecar(like);
+  if (architecture) sidecar.architecture = name;
+  sidecar.head = head;
+  return kind.make(like, sidecar, device);
 }
 
 }  // namespace soup

@@ -4,39 +4,23 @@
 
 #include <algorithm>
 #include <bit>
+#include <sstream>
 
-#include "model/sidecar.h"
-#include "model/vit_geometry.h"
+#include "model/layers.h"
+#include "model/linear_head.h"
 #include "model/weights.h"
+#include "soup/error.h"
 
 namespace soup {
 namespace {
 
 using at::Tensor;
 
-constexpr double kEps = 1e-6;  // timm's LayerNorm
-
-struct Norm {
-  Tensor weight, bias;
-};
-
-struct Linear {
-  Tensor weight, bias;  ///< bias may be undefined
-};
-
 struct Block {
   Norm norm1, norm2;
   Linear qkv, proj, fc1, fc2;
   Tensor scale1, scale2;  ///< LayerScale; undefined without
 };
-
-Norm norm_of(const Weights& weights, const std::string& name) {
-  return {weights[name + ".weight"], weights[name + ".bias"]};
-}
-
-Linear linear_of(const Weights& weights, const std::string& name) {
-  return {weights[name + ".weight"], weights[name + ".bias"]};
-}
 
 Block block_of(const Weights& weights, const std::string& name) {
   return {.norm1 = norm_of(weights, name + ".norm1"),
@@ -49,54 +33,53 @@ Block block_of(const Weights& weights, const std::string& name) {
           .scale2 = weights[name + ".ls2.gamma"]};
 }
 
-Tensor apply(const Norm& norm, const Tensor& x) {
-  return at::layer_norm(x, norm.weight.sizes(), norm.weight, norm.bias, kEps);
-}
-
-Tensor apply(const Linear& linear, const Tensor& x) {
-  return at::linear(x, linear.weight, linear.bias);
-}
-
 /// Rows [begin, end) of a linear layer.
 Linear part(const Linear& linear, int64_t begin, int64_t end) {
   return {linear.weight.slice(0, begin, end),
           linear.bias.defined() ? linear.bias.slice(0, begin, end) : Tensor()};
 }
 
-/// x += scale * linear(y), the branch of a residual block.
-void add_branch(Tensor& x, const Tensor& y, const Linear& linear,
-                const Tensor& scale) {
-  if (scale.defined()) {
-    x.addcmul_(apply(linear, y), scale);
-    return;
-  }
-  // One pass less over memory than x + linear(y).
-  x.add_(linear.bias);
-  x.view({-1, x.size(-1)})
-      .addmm_(y.reshape({-1, y.size(-1)}), linear.weight.t());
-}
+constexpr double kQuick = 1.702;  // QuickGELU: x * sigmoid(1.702 x)
 
-/// Vision Transformer, arXiv:2010.11929, as timm computes it.
+/// Vision Transformer, arXiv:2010.11929, and CLIP's, arXiv:2103.00020.
 class Vit : public Model {
  public:
-  Vit(const VitGeometry& geometry, ModelInput input, const at::Device& device)
-      : g_(geometry),
+  Vit(std::string_view name, const VitGeometry& geometry, const Layout& layout,
+      ModelInput input, LinearHead head, const at::Device& device)
+      : name_(name),
+        g_(geometry),
         input_(std::move(input)),
         device_(device),
-        weights_(vit_tensors(geometry), device),
+        weights_(vit_slots(geometry, layout), layout.unused(), device),
         patch_(linear_of(weights_, "patch_embed.proj")),
-        final_norm_(norm_of(weights_, g_.norm_pooled ? "fc_norm" : "norm")),
-        head_(linear_of(weights_, "head")) {
+        pre_norm_(norm_of(weights_, "norm_pre")),
+        final_norm_(norm_of(weights_, g_.final_norm == FinalNorm::kAfterPooling
+                                          ? "fc_norm"
+                                          : "norm")),
+        projection_(weights_["proj.weight"]),
+        logit_scale_(weights_["logit_scale"]),
+        head_(linear_of(weights_, "head")),
+        head_dist_(linear_of(weights_, "head_dist")),
+        head_hash_(std::move(head.hash)) {
     const c10::InferenceMode guard;
+    if (head.weight.defined()) head_ = {head.weight, head.bias};
     patch_.weight = patch_.weight.view({g_.width, -1});
     for (int64_t i = 0; i < g_.depth; ++i) {
       blocks_.push_back(block_of(weights_, "blocks." + std::to_string(i)));
     }
   }
 
-  std::string_view name() const override { return "vit"; }
+  std::string_view name() const override { return name_; }
+  std::string identity() const override {
+    std::ostringstream text;
+    text << name_ << " heads=" << g_.heads
+         << " activation=" << static_cast<int>(g_.activation)
+         << " eps=" << g_.eps << " mean=" << g_.pool_mean << " grid=" << g_.rows
+         << "x" << g_.columns << " head=" << head_hash_;
+    return text.str();
+  }
   const ModelInput& input() const override { return input_; }
-  int64_t classes() const override { return g_.classes; }
+  int64_t classes() const override { return head_.weight.size(0); }
   const at::Device& device() const override { return device_; }
 
   int64_t unit() const override {
@@ -122,13 +105,18 @@ class Vit : public Model {
   Tensor forward(const Tensor& pictures) const override {
     const c10::InferenceMode guard;
     Tensor x = embed(pictures);
-    // When only the class token is read at the end, the last block computes
+    if (g_.pre_norm) x = apply(pre_norm_, x, g_.eps);
+    // When only the first tokens are read at the end, the last block computes
     // nothing else.
-    const bool one = !g_.pool_mean;
     for (size_t i = 0; i < blocks_.size(); ++i) {
-      x = block(blocks_[i], x, one && i + 1 == blocks_.size());
+      const bool last = i + 1 == blocks_.size();
+      x = block(blocks_[i], x, last ? g_.read_tokens() : 0);
     }
-    return apply(head_, pool(x));
+    if (!g_.distilled_head) return classify(pool(x));
+    const Tensor read = apply(final_norm_, x, g_.eps);
+    return apply(head_, read.select(1, 0))
+        .add_(apply(head_dist_, read.select(1, 1)))
+        .div_(2);
   }
 
  private:
@@ -151,6 +139,7 @@ class Vit : public Model {
   void put_prefix(Tensor& x, const Tensor& position) const {
     std::vector<Tensor> tokens;
     if (g_.class_token) tokens.push_back(weights_["cls_token"]);
+    if (g_.distilled) tokens.push_back(weights_["dist_token"]);
     if (g_.registers > 0) tokens.push_back(weights_["reg_token"]);
     if (tokens.empty()) return;
     Tensor prefix = at::cat(tokens, 1);
@@ -158,27 +147,37 @@ class Vit : public Model {
     x.slice(1, 0, g_.prefix()).copy_(prefix);
   }
 
-  Tensor block(const Block& b, Tensor x, bool class_token_only) const {
-    const Tensor attended = attend(b, apply(b.norm1, x), class_token_only);
-    if (class_token_only) x = x.slice(1, 0, 1).contiguous();
+  /// `read`: only the first tokens of the result are needed; 0: all are.
+  Tensor block(const Block& b, Tensor x, int64_t read) const {
+    const Tensor attended = attend(b, apply(b.norm1, x, g_.eps), read);
+    if (read > 0) x = x.slice(1, 0, read).contiguous();
     add_branch(x, attended, b.proj, b.scale1);
-    Tensor hidden = apply(b.fc1, apply(b.norm2, x));
-    at::gelu_(hidden);
+    const Tensor y = apply(b.norm2, x, g_.eps);
+    if (g_.activation == Activation::kQuickGelu) {
+      // x * sigmoid(c x) = silu(c x) / c; both factors cost nothing in the
+      // matrix products.
+      Tensor hidden = at::addmm(b.fc1.bias, y.view({-1, g_.width}),
+                                b.fc1.weight.t(), kQuick, kQuick);
+      add_branch(x, at::silu_(hidden), b.fc2, b.scale2, kQuick);
+      return x;
+    }
+    Tensor hidden = apply(b.fc1, y);
+    at::gelu_(hidden, g_.activation == Activation::kGeluTanh ? "tanh" : "none");
     add_branch(x, hidden, b.fc2, b.scale2);
     return x;
   }
 
-  /// Attention of all tokens of x, or of the first alone, to all.
-  Tensor attend(const Block& b, const Tensor& x, bool first_only) const {
+  /// Attention of all tokens of x, or of the first `read` alone, to all.
+  Tensor attend(const Block& b, const Tensor& x, int64_t read) const {
     const int64_t n = x.size(0);
     const int64_t each = g_.width / g_.heads;
     const auto split = [&](const Tensor& t, int64_t parts) {
       return t.view({n, -1, parts, g_.heads, each}).permute({2, 0, 3, 1, 4});
     };
     Tensor q, k, v;
-    if (first_only) {
+    if (read > 0) {
       const Tensor kv = split(apply(part(b.qkv, g_.width, 3 * g_.width), x), 2);
-      q = split(apply(part(b.qkv, 0, g_.width), x.slice(1, 0, 1)), 1)[0];
+      q = split(apply(part(b.qkv, 0, g_.width), x.slice(1, 0, read)), 1)[0];
       k = kv[0];
       v = kv[1];
     } else {
@@ -193,38 +192,62 @@ class Vit : public Model {
 
   /// [n, width] of the last block's output.
   Tensor pool(const Tensor& x) const {
-    if (!g_.pool_mean) return apply(final_norm_, x.select(1, 0));
-    if (g_.norm_pooled) {
-      return apply(final_norm_, x.slice(1, g_.prefix()).mean(1));
-    }
-    return apply(final_norm_, x).slice(1, g_.prefix()).mean(1);
+    const bool before = g_.final_norm == FinalNorm::kBeforePooling;
+    const Tensor tokens = before ? apply(final_norm_, x, g_.eps) : x;
+    const Tensor pooled = g_.pool_mean ? tokens.slice(1, g_.prefix()).mean(1)
+                                       : tokens.select(1, 0);
+    return g_.final_norm == FinalNorm::kAfterPooling
+               ? apply(final_norm_, pooled, g_.eps)
+               : pooled;
   }
 
+  Tensor classify(Tensor features) const {
+    if (g_.features > 0) features = at::linear(features, projection_);
+    if (g_.unit_features) features = features / features.norm(2, -1, true);
+    if (!g_.logit_scale) return apply(head_, features);
+    return apply(head_, features * logit_scale_.exp());
+  }
+
+  std::string_view name_;
   VitGeometry g_;
   ModelInput input_;
   at::Device device_;
   Weights weights_;
   Linear patch_;
+  Norm pre_norm_;
   std::vector<Block> blocks_;
   Norm final_norm_;
+  Tensor projection_;
+  Tensor logit_scale_;
   Linear head_;
+  Linear head_dist_;
+  std::string head_hash_;
 };
 
 }  // namespace
 
-std::unique_ptr<Model> make_vit(const Checkpoint& like,
-                                const nlohmann::ordered_json& sidecar,
-                                const at::Device& device) {
-  const VitGeometry geometry = read_vit_geometry(like, sidecar);
-  check_tensors(like, vit_tensors(geometry));
-  ModelInput input{.channels = geometry.channels,
-                   .height = geometry.rows * geometry.patch,
-                   .width = geometry.columns * geometry.patch,
-                   .mean = {},
-                   .std = {},
-                   .interpolation = {}};
-  read_preprocessing(sidecar, input);
-  return std::make_unique<Vit>(geometry, std::move(input), device);
+std::unique_ptr<Model> make_transformer(const Checkpoint& like,
+                                        const Layout& layout,
+                                        const Sidecar& sidecar,
+                                        const VitDefaults& defaults,
+                                        const Published& published,
+                                        const at::Device& device) {
+  const Shapes shapes(like, layout);
+  VitGeometry geometry = read_vit_geometry(shapes, sidecar, defaults);
+  LinearHead head;
+  if (defaults.head_elsewhere) {
+    head = read_linear_head(sidecar.head, geometry.head_width(), device);
+    // Embedded texts: logits as CLIP's.
+    geometry.logit_scale = geometry.logit_scale && head.unit_rows;
+  }
+  check_tensors(like, vit_slots(geometry, layout), layout.unused());
+  ModelInput input;
+  input.channels = geometry.channels;
+  input.height = geometry.rows * geometry.patch;
+  input.width = geometry.columns * geometry.patch;
+  read_preparation(sidecar, published, input);
+  return std::make_unique<Vit>(defaults.kind, geometry, layout,
+                               std::move(input), std::move(head), device);
 }
 
 }  // namespace soup

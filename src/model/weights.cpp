@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <cstring>
+#include <set>
 
+#include "core/pattern.h"
 #include "core/text.h"
 #include "soup/error.h"
 #include "soup/model.h"
@@ -18,11 +20,11 @@ std::string quoted(const std::string& name) {
 }
 
 void check_shape(const Checkpoint& checkpoint, const TensorInfo& found,
-                 const TensorInfo& wanted) {
-  if (found.shape != wanted.shape) {
+                 const std::vector<int64_t>& wanted) {
+  if (found.shape != wanted) {
     throw Error(checkpoint.path().string() + ": " + quoted(found.name) +
                 " is " + shape_text(found.shape) + ", but the model has " +
-                shape_text(wanted.shape));
+                shape_text(wanted));
   }
   if (!is_float(found.dtype)) {
     throw Error(checkpoint.path().string() + ": " + quoted(found.name) +
@@ -31,50 +33,69 @@ void check_shape(const Checkpoint& checkpoint, const TensorInfo& found,
   }
 }
 
+int64_t numel(const std::vector<int64_t>& shape) {
+  return TensorInfo{.shape = shape}.numel();
+}
+
+void copy_values(const Checkpoint& checkpoint, size_t index, bool transposed,
+                 at::Tensor to) {
+  const TensorInfo& info = checkpoint.tensors()[index];
+  const TensorData data = checkpoint.read(index);
+  if (info.dtype == DType::kF32 && !transposed) {
+    std::memcpy(to.data_ptr(), data.bytes().data(), data.bytes().size());
+    return;
+  }
+  const at::Tensor values = to_tensor(info, data);
+  to.copy_(transposed ? values.t() : values.view(to.sizes()));
+}
+
 }  // namespace
 
-void check_tensors(const Checkpoint& checkpoint,
-                   const std::vector<TensorInfo>& wanted) {
-  for (const TensorInfo& tensor : wanted) {
-    const auto index = checkpoint.find(tensor.name);
-    if (!index) {
-      throw Error(checkpoint.path().string() + ": " + quoted(tensor.name) +
-                  " is missing; the model needs it as " +
-                  shape_text(tensor.shape));
+void check_tensors(const Checkpoint& checkpoint, const std::vector<Slot>& slots,
+                   const std::string& unused) {
+  std::set<std::string_view> known;
+  for (const Slot& slot : slots) {
+    for (const std::string& source : slot.sources) {
+      const auto index = checkpoint.find(source);
+      if (!index) {
+        throw Error(checkpoint.path().string() + ": " + quoted(source) +
+                    " is missing; the model needs it as " +
+                    shape_text(slot.source_shape));
+      }
+      check_shape(checkpoint, checkpoint.tensors()[*index], slot.source_shape);
+      known.insert(source);
     }
-    check_shape(checkpoint, checkpoint.tensors()[*index], tensor);
   }
-  if (checkpoint.tensors().size() == wanted.size()) return;
+  std::optional<Pattern> ignored;
+  if (!unused.empty()) ignored.emplace("unused tensors", unused);
   for (const TensorInfo& tensor : checkpoint.tensors()) {
-    const bool known =
-        std::any_of(wanted.begin(), wanted.end(),
-                    [&](const TensorInfo& t) { return t.name == tensor.name; });
-    if (!known) {
-      throw Error(checkpoint.path().string() + ": " + quoted(tensor.name) +
-                  " has no place in the model");
-    }
+    if (known.contains(tensor.name)) continue;
+    if (ignored && ignored->found_in(tensor.name)) continue;
+    throw Error(checkpoint.path().string() + ": " + quoted(tensor.name) +
+                " has no place in the model");
   }
 }
 
-Weights::Weights(std::vector<TensorInfo> wanted, const at::Device& device)
-    : wanted_(std::move(wanted)) {
+Weights::Weights(std::vector<Slot> slots, std::string unused,
+                 const at::Device& device)
+    : slots_(std::move(slots)), unused_(std::move(unused)) {
   const c10::InferenceMode guard;
   int64_t size = 0;
   std::vector<int64_t> offsets;
-  for (const TensorInfo& tensor : wanted_) {
+  for (const Slot& slot : slots_) {
     offsets.push_back(size);
-    size += (tensor.numel() + kAlign - 1) / kAlign * kAlign;
+    size += (numel(slot.shape) + kAlign - 1) / kAlign * kAlign;
   }
   const auto options = at::TensorOptions().dtype(at::kFloat);
   host_ = at::zeros({size}, options.pinned_memory(device.is_cuda()));
   device_ = device.is_cpu() ? host_ : at::zeros({size}, options.device(device));
-  for (size_t i = 0; i < wanted_.size(); ++i) {
+  for (size_t i = 0; i < slots_.size(); ++i) {
     const auto view = [&](const at::Tensor& arena) {
-      return arena.narrow(0, offsets[i], wanted_[i].numel())
-          .view(wanted_[i].shape);
+      return arena.narrow(0, offsets[i], numel(slots_[i].shape))
+          .view(slots_[i].shape);
     };
     host_views_.push_back(view(host_));
-    views_.emplace(wanted_[i].name, view(device_));
+    views_.emplace(slots_[i].name, view(device_));
   }
 }
 
@@ -85,16 +106,16 @@ at::Tensor Weights::operator[](std::string_view name) const {
 
 void Weights::load(const Checkpoint& checkpoint) {
   const c10::InferenceMode guard;
-  check_tensors(checkpoint, wanted_);
-  for (size_t i = 0; i < wanted_.size(); ++i) {
-    const size_t index = checkpoint.find(wanted_[i].name).value();
-    const TensorInfo& info = checkpoint.tensors()[index];
-    const TensorData data = checkpoint.read(index);
-    if (info.dtype == DType::kF32) {
-      std::memcpy(host_views_[i].data_ptr(), data.bytes().data(),
-                  data.bytes().size());
-    } else {
-      host_views_[i].copy_(to_tensor(info, data));
+  check_tensors(checkpoint, slots_, unused_);
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const std::vector<std::string>& sources = slots_[i].sources;
+    const at::Tensor stack = host_views_[i].view(
+        {std::ssize(sources), numel(slots_[i].source_shape)});
+    for (size_t k = 0; k < sources.size(); ++k) {
+      at::Tensor to = stack[static_cast<int64_t>(k)];
+      if (slots_[i].transposed) to = host_views_[i];
+      copy_values(checkpoint, checkpoint.find(sources[k]).value(),
+                  slots_[i].transposed, to);
     }
   }
   if (!device_.is_same(host_)) device_.copy_(host_);

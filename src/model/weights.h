@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/layout.h"
 #include "soup/checkpoint.h"
 
 namespace soup {
@@ -15,27 +16,29 @@ namespace soup {
 /// device. Loading other weights changes the values, never the places.
 class Weights {
  public:
-  /// `wanted`: names and shapes. All values are 0 at first.
-  Weights(std::vector<TensorInfo> wanted, const at::Device& device);
+  /// `unused`: see check_tensors. All values are 0 at first.
+  Weights(std::vector<Slot> slots, std::string unused,
+          const at::Device& device);
 
   /// The view called `name`, or an undefined tensor when there is none.
   at::Tensor operator[](std::string_view name) const;
 
-  /// Throws Error when `checkpoint` has not exactly the tensors that are
-  /// wanted, or when one is no float.
+  /// Throws Error when `checkpoint` does not fit (check_tensors).
   void load(const Checkpoint& checkpoint);
 
  private:
-  std::vector<TensorInfo> wanted_;
+  std::vector<Slot> slots_;
+  std::string unused_;
   at::Tensor host_;    ///< what load() fills; on a CPU the arena itself
   at::Tensor device_;  ///< where the views point
   std::vector<at::Tensor> host_views_;
   std::map<std::string, at::Tensor, std::less<>> views_;
 };
 
-/// Throws Error when the names and shapes of `checkpoint` are not exactly those
-/// of `wanted`.
-void check_tensors(const Checkpoint& checkpoint,
-                   const std::vector<TensorInfo>& wanted);
+/// Throws Error when a tensor of `slots` is missing in `checkpoint`, has
+/// another shape or is no float, and when one that is in no slot does not match
+/// the pattern `unused` (empty: nothing does).
+void check_tensors(const Checkpoint& checkpoint, const std::vector<Slot>& slots,
+                   const std::string& unused);
 
 }  // namespace soup

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -20,6 +21,19 @@ std::map<std::string, std::string> metadata(const Recipe& recipe,
           {"soup.recipe", recipe_json(recipe, recipe_folder(out)).dump()}};
 }
 
+// An average of networks has never seen its own activations.
+void note_batch_norm(const Plan& plan, size_t ingredients) {
+  const bool has = std::any_of(plan.tensors.begin(), plan.tensors.end(),
+                               [](const PlannedTensor& t) {
+                                 return t.out.name.ends_with(".running_var");
+                               });
+  if (!has || ingredients < 2) return;
+  log::info(
+      "BatchNorm: its running means and variances are averaged like weights; "
+      "for ingredients that are not close to each other they are wrong, and "
+      "the score falls");
+}
+
 }  // namespace
 
 std::unique_ptr<CheckpointWriter> create_output(
@@ -40,6 +54,7 @@ MakeResult make_soup(const Recipe& recipe,
                      const MixOptions& mix_options) {
   const Plan plan = make_plan(recipe, ingredients);
   for (const std::string& notice : plan.notices) log::warn(notice);
+  note_batch_norm(plan, ingredients.size());
   Recipe signed_recipe = recipe;
   // Hashes are known last: their places are written first.
   for (Ingredient& ingredient : signed_recipe.ingredients) {

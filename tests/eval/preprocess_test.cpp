@@ -22,6 +22,7 @@ ModelInput timm_input() {
   ModelInput input;
   input.mean = {0.1, 0.2, 0.3};
   input.std = {0.4, 0.5, 0.6};
+  input.resize = "shorter";
   input.crop_pct = 0.9;
   input.interpolation = "bilinear";
   return input;
@@ -79,6 +80,31 @@ TEST(ResolvePreprocess, ChannelsMustFit) {
       [&] { resolve_preprocess(pets(), grey); },
       "pets: mean and standard deviation are given for 3 channels, but the "
       "model takes 1");
+}
+
+TEST(ResolvePreprocess, WhatTheFamilyPublishedIsAnnounced) {
+  ModelInput clip = timm_input();
+  clip.published_statistics = clip.published_resize = true;
+  const Preparation made = resolve_preprocess(pets(), clip);
+  EXPECT_EQ(made.all.crop_pct, 0.9);
+  EXPECT_THAT(default_notice(made, pets(), clip, true),
+              HasSubstr("as for published models of its kind: shorter side to "
+                        "248, bilinear, centre crop of 224 x 224; mean [0.1"));
+  DatasetSpec spec = pets();
+  spec.preprocess = made.all;
+  EXPECT_TRUE(
+      default_notice(resolve_preprocess(spec, clip), spec, clip, true).empty());
+}
+
+TEST(SizedInput, IsTheSpecsWhereTheModelTakesAny) {
+  DatasetSpec spec = pets();
+  spec.preprocess.size = 96;
+  ModelInput input;
+  EXPECT_EQ(sized_input(spec, input).height, 224);
+  input.any_size = true;
+  EXPECT_EQ(sized_input(spec, input).height, 96);
+  EXPECT_EQ(sized_input(spec, input).width, 96);
+  EXPECT_EQ(sized_input(pets(), input).width, 224);
 }
 
 }  // namespace

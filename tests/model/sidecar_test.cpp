@@ -20,13 +20,11 @@ MemoryCheckpoint at_path(const std::filesystem::path& path) {
 
 TEST(Sidecar, LiesBesideAFileOrInAFolder) {
   const TempFolder folder;
-  EXPECT_TRUE(
-      read_sidecar(at_path(folder / "a.safetensors")).content.is_null());
+  EXPECT_TRUE(read_sidecar(at_path(folder / "a.safetensors")).config.is_null());
   write_text(folder / "config.json", R"({"num_heads": 3})", false);
   for (const auto& path : {folder / "a.safetensors", folder.path()}) {
     const Sidecar sidecar = read_sidecar(at_path(path));
-    EXPECT_EQ(sidecar.path, folder / "config.json");
-    EXPECT_EQ(integer_argument(sidecar.content, "num_heads"), 3);
+    EXPECT_EQ(integer_argument(sidecar.config, "num_heads"), 3);
   }
 }
 
@@ -40,37 +38,33 @@ TEST(Sidecar, MustBeAJsonObject) {
                       "config.json");
 }
 
-ModelInput input_of(const std::string& text) {
-  ModelInput input;
-  read_preprocessing(parse_json(text, "config.json"), input);
-  return input;
+TEST(Sidecar, FilesOfThreeLibraries) {
+  const TempFolder folder;
+  write_text(folder / "open_clip_config.json",
+             R"({"model_cfg": {"vision_cfg": {"head_width": 7},
+                 "quick_gelu": true}})",
+             false);
+  write_text(folder / "preprocessor_config.json", R"({"size": 3})", false);
+  Sidecar sidecar = read_sidecar(at_path(folder / "a.pt"));
+  EXPECT_EQ(integer_argument(sidecar.config, "head_width"), 7);
+  EXPECT_TRUE(*find_argument(sidecar.config, "quick_gelu") == true);
+  EXPECT_EQ(sidecar.preprocessor["size"], 3);
+  EXPECT_EQ(sidecar.architecture, "");
+  write_text(folder / "config.json",
+             R"({"architecture": "resnet50", "eps": 1e-3,
+                 "vision_config": {"num_attention_heads": 5}})",
+             false);
+  sidecar = read_sidecar(at_path(folder / "a.pt"));
+  EXPECT_EQ(sidecar.architecture, "resnet50");
+  EXPECT_EQ(integer_argument(sidecar.config, "num_attention_heads"), 5);
+  EXPECT_EQ(positive_argument(sidecar.config, {"x", "eps"}), 1e-3);
 }
 
-TEST(Sidecar, PreprocessingIsTimms) {
-  const std::string cfg =
-      R"({"mean": [0.1, 0.2, 0.3], "std": [1, 2, 3], "crop_pct": 0.9,
-          "interpolation": "bilinear", "first_conv": null})";
-  for (const std::string& text : {cfg, R"({"pretrained_cfg": )" + cfg + "}"}) {
-    const ModelInput input = input_of(text);
-    EXPECT_EQ(input.mean, (std::vector<double>{0.1, 0.2, 0.3}));
-    EXPECT_EQ(input.std, (std::vector<double>{1, 2, 3}));
-    EXPECT_EQ(input.crop_pct, 0.9);
-    EXPECT_EQ(input.interpolation, "bilinear");
-  }
-}
-
-TEST(Sidecar, SaysNothingWithoutTheKeys) {
-  const ModelInput input = input_of(R"({"mean": [0.5], "crop_pct": null})");
-  EXPECT_TRUE(input.mean.empty());
-  EXPECT_TRUE(input.interpolation.empty());
-  EXPECT_EQ(input.crop_pct, 0);
-}
-
-TEST(Sidecar, RefusesWrongValues) {
-  for (const char* text :
-       {R"({"mean": "x", "std": [1]})", R"({"mean": [1], "std": [0]})",
-        R"({"crop_pct": -1})", R"({"interpolation": 3})"}) {
-    expect_error<Error>([&] { input_of(text); }, "config.json: ");
+TEST(Sidecar, NumbersMustBePositive) {
+  for (const char* text : {R"({"eps": 0})", R"({"eps": "1"})"}) {
+    expect_error<Error>(
+        [&] { positive_argument(parse_json(text, "config.json"), {"eps"}); },
+        "config.json: 'eps' is no number above 0");
   }
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/json.h"
+#include "model/vit_families.h"
 #include "soup/error.h"
 #include "support/expect_error.h"
 #include "support/random_vit.h"
@@ -18,6 +19,14 @@ nlohmann::ordered_json config(const std::string& text) {
   return parse_json(text, "config.json");
 }
 
+VitGeometry read(const Checkpoint& checkpoint,
+                 const nlohmann::ordered_json& json = {}) {
+  const Layout timms;
+  Sidecar sidecar;
+  sidecar.config = json;
+  return read_vit_geometry(Shapes(checkpoint, timms), sidecar, {.kind = "vit"});
+}
+
 TEST(VitGeometry, IsReadFromShapes) {
   const auto vit = random_vit({.channels = 3,
                                .size = 32,
@@ -27,7 +36,7 @@ TEST(VitGeometry, IsReadFromShapes) {
                                .hidden = 96,
                                .classes = 7});
   ASSERT_TRUE(looks_like_vit(*vit));
-  const VitGeometry g = read_vit_geometry(*vit, {});
+  const VitGeometry g = read(*vit);
   EXPECT_EQ(g.width, 128);
   EXPECT_EQ(g.depth, 3);
   EXPECT_EQ(g.heads, 2);
@@ -45,9 +54,9 @@ TEST(VitGeometry, IsReadFromShapes) {
 
 TEST(VitGeometry, ListsEveryTensor) {
   const auto vit = random_vit({.depth = 3});
-  const auto tensors = vit_tensors(read_vit_geometry(*vit, {}));
+  const auto tensors = vit_slots(read(*vit), Layout());
   ASSERT_EQ(tensors.size(), vit->tensors().size());
-  for (const TensorInfo& tensor : tensors) {
+  for (const Slot& tensor : tensors) {
     const auto index = vit->find(tensor.name);
     ASSERT_TRUE(index) << tensor.name;
     EXPECT_EQ(vit->tensors()[*index].shape, tensor.shape) << tensor.name;
@@ -59,32 +68,29 @@ TEST(VitGeometry, HeadsComeFromTheSidecar) {
   for (const char* text :
        {R"({"model_args": {"num_heads": 3}})", R"({"num_heads": 3})",
         R"({"num_attention_heads": 3})"}) {
-    EXPECT_EQ(read_vit_geometry(*vit, config(text)).heads, 3);
+    EXPECT_EQ(read(*vit, config(text)).heads, 3);
   }
-  expect_error<Error>([&] { read_vit_geometry(*vit, {}); },
+  expect_error<Error>([&] { read(*vit); },
                       "memory: shapes do not tell the number of heads");
   for (const char* text : {R"({"num_heads": 0})", R"({"num_heads": "3"})",
                            R"({"num_heads": 1e300})", R"({"num_heads": -2})"}) {
-    expect_error<Error>([&] { read_vit_geometry(*vit, config(text)); },
+    expect_error<Error>([&] { read(*vit, config(text)); },
                         "config.json: 'num_heads' is no whole number");
   }
-  expect_error<Error>(
-      [&] { read_vit_geometry(*vit, config(R"({"num_heads": 5})")); },
-      "5 heads do not divide the width 96");
+  expect_error<Error>([&] { read(*vit, config(R"({"num_heads": 5})")); },
+                      "5 heads do not divide the width 96");
 }
 
 TEST(VitGeometry, RefusesArgumentsThatChangeTheFunction) {
   const auto vit = random_vit();
   for (const char* text : {R"({"model_args": {"act_layer": "silu"}})",
-                           R"({"model_args": {"pre_norm": true}})",
                            R"({"model_args": {"norm_layer": "rmsnorm"}})",
-                           R"({"hidden_act": "quick_gelu"})"}) {
-    expect_error<Error>([&] { read_vit_geometry(*vit, config(text)); },
-                        "which the model vit does not have");
+                           R"({"hidden_act": "silu"})"}) {
+    expect_error<Error>([&] { read(*vit, config(text)); },
+                        "which the model does not have");
   }
-  expect_error<Error>(
-      [&] { read_vit_geometry(*vit, config(R"({"global_pool": "map"})")); },
-      "'global_pool' \"map\" is not known");
+  expect_error<Error>([&] { read(*vit, config(R"({"global_pool": "map"})")); },
+                      "'global_pool' \"map\" is not known");
 }
 
 TEST(VitGeometry, HostileShapesAreErrors) {
@@ -93,7 +99,7 @@ TEST(VitGeometry, HostileShapesAreErrors) {
                            const std::vector<int64_t>& shape,
                            const std::string& part) {
     const auto changed = with_tensor(*vit, name, shape);
-    expect_error<Error>([&] { read_vit_geometry(*changed, {}); }, part);
+    expect_error<Error>([&] { read(*changed); }, part);
   };
   refused("pos_embed", {}, "'pos_embed' is missing");
   refused("pos_embed", {1, 8, 64}, "which is no square of patches");

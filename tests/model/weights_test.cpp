@@ -13,8 +13,12 @@ namespace {
 
 using testing::expect_error;
 
-const std::vector<TensorInfo> kWanted = {{.name = "a", .shape = {2, 3}},
-                                         {.name = "b", .shape = {3}}};
+const std::vector<TensorInfo> kTensors = {{.name = "a", .shape = {2, 3}},
+                                          {.name = "b", .shape = {3}}};
+
+std::vector<Slot> slots(const Layout& layout = Layout()) {
+  return {layout.slot("a", {2, 3}), layout.slot("b", {3})};
+}
 
 MemoryCheckpoint checkpoint(std::vector<TensorInfo> tensors) {
   return {"x.safetensors", std::move(tensors)};
@@ -27,7 +31,7 @@ void fill(MemoryCheckpoint& to, size_t index, const at::Tensor& values) {
 }
 
 TEST(Weights, LoadConvertsToFloat32InPlace) {
-  Weights weights(kWanted, at::kCPU);
+  Weights weights(slots(), "", at::kCPU);
   const at::Tensor a = weights["a"];
   const void* place = a.data_ptr();
   const at::Tensor values = at::arange(6, at::kFloat).view({2, 3}) / 4;
@@ -40,7 +44,7 @@ TEST(Weights, LoadConvertsToFloat32InPlace) {
         checkpoint({{.name = "b", .dtype = dtype, .shape = {3}},
                     {.name = "a", .dtype = dtype, .shape = {2, 3}}});
     fill(from, 1, values.to(type));
-    weights.load(checkpoint(kWanted));  // zeros
+    weights.load(checkpoint(kTensors));  // zeros
     EXPECT_FALSE(at::equal(a, values));
     weights.load(from);
     EXPECT_TRUE(at::equal(a, values));
@@ -49,7 +53,7 @@ TEST(Weights, LoadConvertsToFloat32InPlace) {
 }
 
 TEST(Weights, EachStartsAtACacheLine) {
-  Weights weights(kWanted, at::kCPU);
+  Weights weights(slots(), "", at::kCPU);
   for (const char* name : {"a", "b"}) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(weights[name].data_ptr()) % 64, 0U);
   }
@@ -57,7 +61,7 @@ TEST(Weights, EachStartsAtACacheLine) {
 }
 
 TEST(Weights, NamesTheTensorThatDoesNotFit) {
-  Weights weights(kWanted, at::kCPU);
+  Weights weights(slots(), "", at::kCPU);
   const auto refused = [&](std::vector<TensorInfo> tensors,
                            const std::string& message) {
     const MemoryCheckpoint other = checkpoint(std::move(tensors));
@@ -75,6 +79,30 @@ TEST(Weights, NamesTheTensorThatDoesNotFit) {
            {.name = "b", .shape = {3}},
            {.name = "c\x1b", .shape = {}}},
           "'c\\x1b' has no place in the model");
+}
+
+TEST(Weights, SourcesAreStackedOrTransposed) {
+  const Layout layout({{"a", {"x.q", "x.k"}}, {"b", {"y"}, 0, true}});
+  Weights weights({layout.slot("a.bias", {6}), layout.slot("b", {2, 3})}, "^z",
+                  at::kCPU);
+  for (const auto& [dtype, type] : {std::pair(DType::kF32, at::kFloat),
+                                    std::pair(DType::kF16, at::kHalf)}) {
+    MemoryCheckpoint from =
+        checkpoint({{.name = "x.k.bias", .dtype = dtype, .shape = {3}},
+                    {.name = "x.q.bias", .dtype = dtype, .shape = {3}},
+                    {.name = "y", .dtype = dtype, .shape = {3, 2}},
+                    {.name = "z", .dtype = DType::kI64, .shape = {1}}});
+    const at::Tensor y = at::arange(6, at::kFloat).view({3, 2});
+    fill(from, 0, at::arange(3, 6, at::kFloat).to(type));
+    fill(from, 1, at::arange(3, at::kFloat).to(type));
+    fill(from, 2, y.to(type));
+    weights.load(checkpoint({{.name = "x.k.bias", .shape = {3}},
+                             {.name = "x.q.bias", .shape = {3}},
+                             {.name = "y", .shape = {3, 2}}}));  // zeros
+    weights.load(from);
+    EXPECT_TRUE(at::equal(weights["a.bias"], at::arange(6, at::kFloat)));
+    EXPECT_TRUE(at::equal(weights["b"], y.t()));
+  }
 }
 
 }  // namespace
