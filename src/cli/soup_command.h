@@ -9,6 +9,7 @@ namespace soup {
 /// What every command that searches and writes a soup has in common.
 struct SoupArguments {
   CheckpointArguments checkpoints;
+  std::filesystem::path base;  ///< what the others were trained from
   MixArguments mix;
   OutputArguments output;
   RecipeArguments recipe;
