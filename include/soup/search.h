@@ -31,30 +31,73 @@ struct Candidate {
   std::optional<double> value = {};  ///< nullopt when cut short
   double best = 0;                   ///< score of the soup after this step
   double seconds = 0;
+  /// McNemar's exact two-sided p-value of gains and losses; nullopt when cut
+  /// short, where they are a part only.
+  std::optional<double> p_value = {};
+  bool removes = false;  ///< an ingredient tried to be done without
+  std::optional<int64_t> round = {};  ///< of a search that goes in rounds
+  std::optional<uint64_t> seed = {};  ///< of a search in several random orders
+  std::string guard = {};  ///< data set whose score would have dropped
 };
 
 /// As an object of design/cli.md.
 nlohmann::ordered_json candidate_json(const Candidate& candidate);
 
-enum class Order { kScore, kGiven, kRandom };
+enum class Order { kScore, kGiven, kRandom, kFile };
 std::string_view name(Order order);
+
+/// The outcome of a search in one of several random orders.
+struct OrderResult {
+  uint64_t seed = 0;
+  Score score;
+  int64_t ingredients = 0;
+};
+
+/// How much the checkpoints of one run count, the oldest first.
+enum class Decay {
+  kMean,      ///< all alike: SWA, LAWA (arXiv:1803.05407, 2209.14981)
+  kLinear,    ///< 1, 2, 3, ...: WMA of arXiv:2505.12082
+  kEma,       ///< m <- d m + (1 - d) theta, from the oldest on
+  kSchedule,  ///< as if the learning rate had decayed (arXiv:2507.17634)
+};
+
+/// An average of the checkpoints of one run.
+struct Trajectory {
+  Decay decay = Decay::kMean;
+  size_t last = 0;      ///< checkpoints that count; 0: all
+  double factor = 0.9;  ///< d of kEma
+  /// Of kSchedule: what share of each update between two checkpoints counts,
+  /// from 1 downwards; one fewer than checkpoints.
+  std::vector<double> schedule = {};
+};
 
 struct SearchOptions {
   Order order = Order::kScore;
+  std::vector<std::filesystem::path> visit = {};  ///< for Order::kFile
   uint64_t seed = 0;
+  int64_t orders = 1;  ///< random orders, from seeds `seed`, `seed` + 1, ...
   bool accept_equal = true;  ///< `ge` of the paper; false: `gt`, released code
   int64_t min_gain = 0;
+  /// Accepts only gains with a p-value of McNemar's test below; 1: any.
+  double alpha = 1;
   int64_t max_ingredients = 0;  ///< 0: no limit
-  int64_t sweeps = 1;
+  /// How often what was rejected is tried again; 0: the search's default.
+  int64_t sweeps = 0;
   bool full = false;  ///< score every candidate on every example
+  /// Scores the soup without each of its ingredients, too.
+  bool leave_one_out = false;
   std::map<std::string, Score> scores = {};  ///< known scores by path
+  /// More held-out data, on which no step may lower the score.
+  std::vector<Evaluator*> guards = {};
   /// Folder of the journal: the same search goes on where it stopped. Empty:
   /// none is kept.
   std::filesystem::path run_dir = {};
-  bool fresh = false;  ///< forget what the journal holds
+  Trajectory trajectory = {};  ///< of the search of that name
+  bool fresh = false;          ///< forget what the journal holds
   Recipe recipe = {};  ///< rule, dtype and filters of the soup; no ingredients
   std::function<void(const std::filesystem::path&, const Score&)> on_score = {};
   std::function<void(const Candidate&)> on_candidate = {};
+  std::function<void(const OrderResult&)> on_order = {};
   bool progress = false;
 };
 
@@ -63,6 +106,10 @@ struct SearchResult {
   std::optional<Score> score;        ///< of the soup, on the held-out data
   std::optional<Score> best_single;  ///< nullopt when singles were not scored
   std::filesystem::path best_path;
+  /// By ingredient: the soup's score without it, where it is known.
+  std::vector<std::optional<Score>> without = {};
+  /// Why a search kept one ingredient only; empty where it kept more.
+  std::string reason = {};
 };
 
 /// A row of the table of searches.
@@ -77,5 +124,33 @@ struct Search {
 
 std::span<const Search> searches();
 const Search& find_search(const std::string& name);
+
+/// Mixes `recipe` into memory: the very values that make_soup() writes.
+CheckpointPtr soup_in_memory(const Recipe& recipe,
+                             std::span<const Checkpoint* const> ingredients);
+
+/// A point of the line through two models, and what it scores.
+struct CurvePoint {
+  double alpha = 0;
+  std::vector<Score> scores;  ///< by evaluator
+};
+
+/// (1 - alpha) a + alpha b, as a recipe of two ingredients: WiSE-FT
+/// (arXiv:2109.01903) where a is the initialisation. `recipe` says the rest.
+Recipe between(Recipe recipe, const Checkpoint& a, const Checkpoint& b,
+               double alpha);
+
+/// Scores every point of the line in `alphas`. The weights are formed in
+/// memory, the very ones that the point's recipe gives. `on_point` is told of
+/// each as it is known.
+std::vector<CurvePoint> curve(
+    const Recipe& recipe, const Checkpoint& a, const Checkpoint& b,
+    std::span<const double> alphas,
+    std::span<const std::unique_ptr<Evaluator>> evaluators,
+    const std::function<void(const CurvePoint&)>& on_point);
+
+/// Index of the point with the best score on the first evaluator; of equal
+/// ones the first.
+size_t best_point(std::span<const CurvePoint> points);
 
 }  // namespace soup

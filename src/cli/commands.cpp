@@ -16,8 +16,24 @@ constexpr std::array kCommands = {
     Command{"greedy", "best first, keep what does not hurt the held-out score",
             R"(  soup greedy runs/ --val fashion-mnist -o soup.safetensors
   soup greedy runs/ --val pets/val --test pets/test --metric top1
+  soup greedy runs/ --val val/ --guard shifted/ --pruned
   soup greedy runs/ --eval-cmd 'python3 score.py {}' | jq .)",
             make_greedy},
+    Command{
+        "interpolate", "the line through two checkpoints: WiSE-FT",
+        R"(  soup interpolate base.safetensors soup.safetensors --val fashion-mnist
+  soup interpolate a.pt b.pt --val val/ --val shifted/ --best -o wise.pt
+  soup interpolate a.pt b.pt --alpha 0.5 -o half.pt)",
+        make_interpolate},
+    Command{"stock", "from a base towards the mean, by angles, without data",
+            R"(  soup stock a.pt b.pt --base init.pt -o stock.pt
+  soup stock runs/ --base init.safetensors --test fashion-mnist-test)",
+            make_stock},
+    Command{"trajectory", "average the checkpoints of one run, oldest first",
+            R"(  soup trajectory run/ --last 10 -o mean.safetensors
+  soup trajectory run/ --weights ema --factor 0.8
+  soup trajectory run/ --last 4 --schedule 0.75,0.5,0.25)",
+            make_trajectory},
     Command{"eval", "score checkpoints on held-out data",
             R"(  soup eval soup.safetensors --val fashion-mnist-test
   soup eval runs/ --val imagenet-like/ --metric nll --device cuda

@@ -30,6 +30,9 @@ std::span<const Command> commands();
 
 std::unique_ptr<Task> make_uniform(CLI::App& app);
 std::unique_ptr<Task> make_greedy(CLI::App& app);
+std::unique_ptr<Task> make_stock(CLI::App& app);
+std::unique_ptr<Task> make_trajectory(CLI::App& app);
+std::unique_ptr<Task> make_interpolate(CLI::App& app);
 std::unique_ptr<Task> make_eval(CLI::App& app);
 std::unique_ptr<Task> make_mix(CLI::App& app);
 std::unique_ptr<Task> make_inspect(CLI::App& app);

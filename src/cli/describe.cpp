@@ -15,12 +15,6 @@ ordered_json or_null(const std::optional<T>& value) {
   return value ? ordered_json(*value) : ordered_json(nullptr);
 }
 
-ordered_json interval_of(const Score& score) {
-  if (!score.correct || score.count < 1) return nullptr;
-  const Interval interval = binomial_interval(*score.correct, score.count);
-  return {interval.low, interval.high};
-}
-
 }  // namespace
 
 int64_t total_bytes(const Checkpoint& checkpoint) {
@@ -65,6 +59,12 @@ ordered_json describe_tensor(const Checkpoint& checkpoint,
         checkpoint.tensors()[static_cast<size_t>(tensor.tied_to)].name;
   }
   return object;
+}
+
+ordered_json interval_of(const Score& score) {
+  if (!score.correct || score.count < 1) return nullptr;
+  const Interval interval = binomial_interval(*score.correct, score.count);
+  return {interval.low, interval.high};
 }
 
 ordered_json describe_score(const std::filesystem::path& path,

@@ -210,16 +210,23 @@ std::vector<DatasetSpec> EvalArguments::specs(bool required) const {
   for (const std::string& name : val) {
     found.push_back(find_dataset(name, data));
   }
-  for (const std::string& name : test) {
-    DatasetSpec spec = find_dataset(name, data);
-    for (size_t i = 0; i < val.size(); ++i) {
-      if (same_examples(found[i], spec)) {
-        throw UsageError("--test " + name +
-                         ": these are the examples of --val " + val[i] +
-                         "; what chooses the soup cannot also judge it");
-      }
+  std::vector<std::string> chooses;
+  for (const std::string& name : val) chooses.push_back("--val " + name);
+  const auto add = [&](const std::string& option, const std::string& why) {
+    DatasetSpec spec = find_dataset(option.substr(option.find(' ') + 1), data);
+    for (size_t i = 0; i < chooses.size(); ++i) {
+      if (!same_examples(found[i], spec)) continue;
+      throw UsageError(option + ": these are the examples of " + chooses[i] +
+                       "; " + why);
     }
     found.push_back(std::move(spec));
+  };
+  for (const std::string& name : guard) {
+    add("--guard " + name, "one of the two is enough");
+    chooses.push_back("--guard " + name);
+  }
+  for (const std::string& name : test) {
+    add("--test " + name, "what chooses the soup cannot also judge it");
   }
   for (DatasetSpec& spec : found) spec.skip_bad = skip_bad;
   return found;

@@ -70,6 +70,7 @@ int64_t parse_size(const std::string& text);
 /// Held-out data and how to score on it.
 struct EvalArguments {
   std::vector<std::string> val;
+  std::vector<std::string> guard;  ///< declared by commands that choose
   std::vector<std::string> test;
   std::filesystem::path data;
   EvaluatorOptions options;
@@ -79,8 +80,9 @@ struct EvalArguments {
 
   /// `search`: with --test, and a single --val.
   void add_to(CLI::App& app, bool search);
-  /// --val's sets first, then --test's.
-  /// Throws UsageError when one of them is in both, or when neither --val nor
+  /// --val's sets first, then --guard's, then --test's.
+  /// Throws UsageError when one of them is in two of these, or when neither
+  /// --val nor
   /// --eval-cmd is given and `required`.
   std::vector<DatasetSpec> specs(bool required) const;
 };

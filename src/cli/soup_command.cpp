@@ -5,6 +5,7 @@
 
 #include "cli/adapters.h"
 #include "cli/describe.h"
+#include "cli/steps.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/text.h"
@@ -43,11 +44,12 @@ class SoupRun {
     const auto specs = arguments_.eval.specs(search_.needs_evaluator);
     checkpoints_ = arguments_.checkpoints.collect();
     recipe_ = arguments_.mix.make(arguments_.checkpoints.options.open);
+    if (!arguments_.base.empty()) add_base();
     Recipe all = recipe_of_all(recipe_, checkpoints_);
-    if (gather_adapters(all, arguments_.base)) {
+    if (gather_adapters(all, arguments_.adapter_base)) {
       return average_adapters(all, arguments_, output_);
     }
-    if (!arguments_.base.empty()) {
+    if (!arguments_.adapter_base.empty()) {
       throw UsageError("--base: is for LoRA adapters, but " +
                        printable(checkpoints_.front()->path().string()) +
                        " is a model");
@@ -66,6 +68,17 @@ class SoupRun {
   }
 
  private:
+  // The base comes last. It may lie among the checkpoints.
+  void add_base() {
+    const OpenOptions& open = arguments_.checkpoints.options.open;
+    CheckpointPtr base = open_checkpoint(arguments_.base, open);
+    std::erase_if(checkpoints_, [&](const CheckpointPtr& c) {
+      return fs::equivalent(c->path(), arguments_.base);
+    });
+    checkpoints_.push_back(std::move(base));
+    recipe_.base = checkpoints_.size() - 1;
+  }
+
   void make_evaluators_of(std::span<const DatasetSpec> specs) {
     const EvalArguments& eval = arguments_.eval;
     if (!specs.empty()) {
@@ -82,53 +95,29 @@ class SoupRun {
   bool has_held_out() const {
     return !arguments_.eval.val.empty() || !arguments_.eval.command.empty();
   }
+  // Evaluators that choose come first: --val, then --guard.
+  size_t choosing() const {
+    return has_held_out() ? 1 + arguments_.eval.guard.size() : 0;
+  }
 
   SearchResult choose() {
     SearchOptions options = arguments_.search;
     options.recipe = recipe_;
     options.progress = true;
+    if (!has_held_out()) return search_.run(checkpoints_, nullptr, options);
+    for (size_t i = 1; i < choosing(); ++i) {
+      options.guards.push_back(evaluators_[i].get());
+    }
     size_t width = 4;
     for (const CheckpointPtr& c : checkpoints_) {
       width = std::max(width, c->path().filename().string().size());
     }
-    const std::vector<Column> columns = {
-        {"step", 4, true},  {"candidate", width, false},
-        {"", 8, false},     {"score", 9, true},
-        {"gains", 6, true}, {"losses", 6, true},
-        {"seen", 7, true},  {"best", 9, true}};
-    options.on_score = [&](const fs::path& path, const Score& score) {
-      output_.object(describe_score(path, score));
-      if (!output_.json()) {
-        log::info(path.filename().string() + ": " + score_text(score));
-      }
-    };
-    options.on_candidate = [&, head = false](const Candidate& c) mutable {
-      output_.object(candidate_json(c));
-      if (!head) output_.line(table_head(columns));
-      head = true;
-      output_.line(table_row(columns, cells(c)));
-    };
-    Evaluator* evaluator = has_held_out() ? evaluators_.front().get() : nullptr;
-    return search_.run(checkpoints_, evaluator, options);
-  }
-
-  std::vector<std::string> cells(const Candidate& c) const {
-    const auto number = [](const std::optional<int64_t>& value) {
-      return value ? std::to_string(*value) : std::string();
-    };
-    const auto score = [&](double value) {
-      Score text{.value = value};
-      if (evaluators_.front()->counts()) text.correct = 0;
-      return score_text(text);
-    };
-    return {std::to_string(c.step),
-            c.path.filename().string(),
-            c.accepted ? "accepted" : "rejected",
-            c.value ? score(*c.value) : "certain",
-            number(c.gains),
-            number(c.losses),
-            std::to_string(c.seen),
-            score(c.best)};
+    Evaluator& evaluator = *evaluators_.front();
+    Steps steps(output_, width, evaluator.counts());
+    steps.watch(options);
+    SearchResult result = search_.run(checkpoints_, &evaluator, options);
+    steps.summarize();
+    return result;
   }
 
   void write(const Recipe& recipe) {
@@ -149,15 +138,15 @@ class SoupRun {
   void report(const SearchResult& result) {
     const fs::path& out = arguments_.output.out;
     std::optional<Score> score = result.score;
-    const size_t held_out = has_held_out() ? 1 : 0;
     CheckpointPtr written;
     if (!evaluators_.empty()) written = open_checkpoint(out);
-    if (!score && held_out > 0) {
+    if (!score && has_held_out()) {
       score = score_on(0, *written);
       output_.object(describe_score(out, *score));
     }
     report_soup(result, score);
-    report_tests(result, written.get(), score, held_out);
+    if (!result.reason.empty()) log::warn(result.reason);
+    report_tests(result, written.get(), score);
   }
 
   Score score_on(size_t evaluator, const Checkpoint& checkpoint) {
@@ -169,9 +158,14 @@ class SoupRun {
   void report_soup(const SearchResult& result,
                    const std::optional<Score>& score) {
     ordered_json list = ordered_json::array();
-    for (const Ingredient& ingredient : result.recipe.ingredients) {
+    for (size_t i = 0; i < result.recipe.ingredients.size(); ++i) {
+      const Ingredient& ingredient = result.recipe.ingredients[i];
       list.push_back(
           {{"path", ingredient.path.string()}, {"weight", ingredient.weight}});
+      if (result.recipe.base == i) list.back()["base"] = true;
+      if (i >= result.without.size()) continue;
+      const std::optional<Score>& without = result.without[i];
+      list.back()["without"] = without ? ordered_json(without->value) : nullptr;
     }
     ordered_json object = {{"kind", "soup"},
                            {"search", search_.name},
@@ -183,8 +177,10 @@ class SoupRun {
     object["count"] = score ? ordered_json(score->count) : nullptr;
     object["correct"] =
         score && score->correct ? ordered_json(*score->correct) : nullptr;
+    object["interval"] = score ? interval_of(*score) : nullptr;
     object["best_single"] =
         result.best_single ? ordered_json(result.best_single->value) : nullptr;
+    if (!result.reason.empty()) object["reason"] = result.reason;
     object["seconds"] =
         std::chrono::duration<double>(Clock::now() - begin_).count();
     object["bytes_read"] = made_.bytes_read;
@@ -193,7 +189,7 @@ class SoupRun {
   }
 
   void report_tests(const SearchResult& result, const Checkpoint* written,
-                    const std::optional<Score>& score, size_t held_out) {
+                    const std::optional<Score>& score) {
     const std::string out = arguments_.output.out.string();
     if (evaluators_.empty()) {
       output_.line(out + ": " + std::string(search_.name) + " soup of " +
@@ -215,6 +211,7 @@ class SoupRun {
       soup.push_back(score_text(*score));
     }
     CheckpointPtr single;
+    const size_t held_out = has_held_out() ? 1 : 0;
     if (singles && evaluators_.size() > held_out) {
       single = open_checkpoint(result.best_path,
                                arguments_.checkpoints.options.open);
@@ -229,6 +226,24 @@ class SoupRun {
     rows.push_back(soup);
     output_.line("");
     print_table(output_, columns, rows);
+    report_contributions(result);
+  }
+
+  // What each ingredient is worth, where that is known of all.
+  void report_contributions(const SearchResult& result) const {
+    std::vector<std::vector<std::string>> rows;
+    for (size_t i = 0; i < result.without.size(); ++i) {
+      if (!result.without[i]) return;
+      const Ingredient& ingredient = result.recipe.ingredients[i];
+      rows.push_back({ingredient.path.filename().string(),
+                      short_number(ingredient.weight),
+                      score_text(*result.without[i])});
+    }
+    if (rows.empty()) return;
+    output_.line("");
+    print_table(output_,
+                {{"ingredient"}, {"weight", 0, true}, {"without it", 0, true}},
+                rows);
   }
 
   std::string test(size_t evaluator, const Checkpoint& checkpoint) {

@@ -9,11 +9,12 @@ namespace soup {
 /// What every command that searches and writes a soup has in common.
 struct SoupArguments {
   CheckpointArguments checkpoints;
+  std::filesystem::path base;  ///< what the others were trained from
   MixArguments mix;
   OutputArguments output;
   RecipeArguments recipe;
   EvalArguments eval;
-  std::filesystem::path base;  ///< of LoRA adapters
+  std::filesystem::path adapter_base;  ///< of LoRA adapters
   SearchOptions search;  ///< filled in by the command; recipe and callbacks
                          ///< are set by run_search
 };

@@ -13,7 +13,7 @@ class Uniform : public Task {
     arguments_.mix.add_to(app);
     arguments_.eval.add_to(app, true);
     arguments_.checkpoints.options.adapters = true;
-    app.add_option("--base", arguments_.base,
+    app.add_option("--base", arguments_.adapter_base,
                    "CKPT are LoRA adapters: write this model with their "
                    "average merged in, not an adapter");
   }

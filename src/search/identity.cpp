@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/text.h"
+#include "search/in_memory.h"
 
 namespace soup {
 namespace {
@@ -14,12 +15,6 @@ using nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 constexpr size_t kShown = 4;  // differences in one message
-
-class NoSink : public Sink {
- public:
-  void write(size_t /*index*/, int64_t /*offset*/,
-             std::span<const std::byte> /*data*/) override {}
-};
 
 // The hash that a soup of this checkpoint carries.
 std::string content_hash(const Checkpoint& checkpoint, Recipe recipe) {
@@ -39,13 +34,19 @@ ordered_json options_json(const SearchOptions& options) {
   for (const auto& [path, score] : options.scores) {
     scores[path] = {score.metric, score.value, score.count};
   }
+  std::string visit;
+  for (const fs::path& path : options.visit) visit += path.string() + "\n";
   return {{"order", name(options.order)},
+          {"order-file", visit.empty() ? "" : text_hash(visit)},
           {"seed", options.seed},
+          {"orders", options.orders},
           {"accept", options.accept_equal ? "ge" : "gt"},
           {"min-gain", options.min_gain},
+          {"alpha", options.alpha},
           {"max-ingredients", options.max_ingredients},
           {"sweeps", options.sweeps},
           {"full", options.full},
+          {"leave-one-out", options.leave_one_out},
           {"scores", scores.empty() ? "" : text_hash(scores.dump())},
           {"recipe", recipe_json(options.recipe, ".").dump()}};
 }
@@ -133,8 +134,7 @@ void compare_values(const ordered_json& then, const ordered_json& now,
 
 ordered_json identity_of(std::string_view search,
                          std::span<const CheckpointPtr> checkpoints,
-                         const Evaluator& evaluator,
-                         const SearchOptions& options) {
+                         const Panel& panel, const SearchOptions& options) {
   ordered_json ingredients = ordered_json::array();
   Progress progress("hashing", std::ssize(checkpoints), Unit::kItems,
                     options.progress);
@@ -144,10 +144,15 @@ ordered_json identity_of(std::string_view search,
          {"hash", content_hash(*checkpoint, options.recipe)}});
     progress.add(1);
   }
-  ordered_json data = evaluator.identity();
+  ordered_json data = panel.primary.identity();
+  for (const Evaluator* guard : panel.guards) {
+    for (const auto& [key, value] : guard->identity()) {
+      data[guard->dataset() + "'s " + key] = value;
+    }
+  }
   data["config.json"] = sidecar_hash(*checkpoints.front());
   return {{"kind", "run"},
-          {"format", 1},
+          {"format", 2},
           {"version", SOUP_VERSION},
           {"search", search},
           {"options", options_json(options)},

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "search/trial.h"
 #include "soup/search.h"
 
 namespace soup {
@@ -14,7 +15,7 @@ namespace soup {
 /// data, options and version. The first record of its journal.
 nlohmann::ordered_json identity_of(std::string_view search,
                                    std::span<const CheckpointPtr> checkpoints,
-                                   const Evaluator& evaluator,
+                                   const Panel& panel,
                                    const SearchOptions& options);
 
 /// What differs between the identities of two runs, in words; empty when

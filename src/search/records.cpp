@@ -39,7 +39,132 @@ std::vector<T> read_values(const ordered_json& record, const std::string& key,
   return values;
 }
 
+ordered_json trial_of(const Evaluator& evaluator, const Trial& trial) {
+  ordered_json record = {{"accepted", trial.accepted},
+                         {"gains", nullptr},
+                         {"losses", nullptr},
+                         {"ahead", trial.ahead},
+                         {"value", nullptr}};
+  if (evaluator.counts() && evaluator.examples() > 0) {
+    record["gains"] = trial.gains;
+    record["losses"] = trial.losses;
+  }
+  if (trial.score) record.update(score_record(*trial.score));
+  record["seconds"] = trial.seconds;
+  const bool whole = trial.count_seen() == std::ssize(trial.seen);
+  if (!whole) record["seen_examples"] = bits_json(trial.seen);
+  record.update(answers_json(trial.answers, evaluator.counts()));
+  return record;
+}
+
+Trial read_trial_of(const Evaluator& evaluator, const ordered_json& record,
+                    const std::string& where) {
+  Trial trial;
+  trial.accepted = get_as<bool>(record, "accepted", where);
+  if (!record.at("value").is_null()) {
+    trial.score = read_score(record, evaluator, where);
+  }
+  trial.answers =
+      read_answers(record, evaluator.examples(), evaluator.counts(), where);
+  const auto count = static_cast<size_t>(evaluator.examples());
+  trial.seen = record.contains("seen_examples")
+                   ? read_bits(record, "seen_examples", count, where)
+                   : std::vector<bool>(count, true);
+  if (!record.at("gains").is_null()) {
+    trial.gains = get_as<int64_t>(record, "gains", where);
+    trial.losses = get_as<int64_t>(record, "losses", where);
+  }
+  trial.ahead = get_as<int64_t>(record, "ahead", where);
+  trial.seconds = get_as<double>(record, "seconds", where);
+  return trial;
+}
+
+// The records of guards, at least `least` of them.
+std::vector<ordered_json> guards_of(const Panel& panel, size_t least,
+                                    const ordered_json& record,
+                                    const std::string& where) {
+  std::vector<ordered_json> guards;
+  if (record.contains("guards")) record.at("guards").get_to(guards);
+  if (guards.size() >= least && guards.size() <= panel.guards.size()) {
+    return guards;
+  }
+  throw Error(where + ": is of other data sets; --fresh starts anew");
+}
+
 }  // namespace
+
+ordered_json score_record(const Score& score) {
+  return {{"dataset", score.dataset},
+          {"metric", score.metric},
+          {"value", number_json(score.value)},
+          {"count", score.count},
+          {"correct", score.correct ? ordered_json(*score.correct)
+                                    : ordered_json(nullptr)},
+          {"standard_error", score.standard_error
+                                 ? number_json(*score.standard_error)
+                                 : ordered_json(nullptr)},
+          {"seconds", score.seconds}};
+}
+
+Score read_score(const ordered_json& record, const Evaluator& evaluator,
+                 const std::string& where) {
+  Score score{.dataset = evaluator.dataset(),
+              .metric = get_as<std::string>(record, "metric", where),
+              .value = read_number(record, "value", where),
+              .count = get_as<int64_t>(record, "count", where),
+              .correct = {},
+              .higher_is_better = evaluator.higher_is_better(),
+              .seconds = get_as<double>(record, "seconds", where)};
+  if (evaluator.counts()) {
+    score.correct = get_as<int64_t>(record, "correct", where);
+  }
+  if (!record.at("standard_error").is_null()) {
+    score.standard_error = read_number(record, "standard_error", where);
+  }
+  return score;
+}
+
+ordered_json incumbent_record(const Panel& panel, const Incumbent& incumbent) {
+  ordered_json record = score_record(incumbent.score);
+  record.update(answers_json(incumbent.answers, panel.primary.counts()));
+  for (size_t i = 0; i < incumbent.guards.size(); ++i) {
+    record["guards"].push_back(
+        incumbent_record({*panel.guards[i]}, incumbent.guards[i]));
+  }
+  return record;
+}
+
+Incumbent read_incumbent(const Panel& panel, const ordered_json& record,
+                         const std::string& where) {
+  Incumbent incumbent = {
+      .score = read_score(record, panel.primary, where),
+      .answers = read_answers(record, panel.primary.examples(),
+                              panel.primary.counts(), where)};
+  const auto guards = guards_of(panel, panel.guards.size(), record, where);
+  for (size_t i = 0; i < guards.size(); ++i) {
+    incumbent.guards.push_back(
+        read_incumbent({*panel.guards[i]}, guards[i], where));
+  }
+  return incumbent;
+}
+
+ordered_json trial_record(const Panel& panel, const Trial& trial) {
+  ordered_json record = trial_of(panel.primary, trial);
+  for (size_t i = 0; i < trial.guards.size(); ++i) {
+    record["guards"].push_back(trial_of(*panel.guards[i], trial.guards[i]));
+  }
+  return record;
+}
+
+Trial read_trial(const Panel& panel, const ordered_json& record,
+                 const std::string& where) {
+  Trial trial = read_trial_of(panel.primary, record, where);
+  const auto guards = guards_of(panel, 0, record, where);
+  for (size_t i = 0; i < guards.size(); ++i) {
+    trial.guards.push_back(read_trial_of(*panel.guards[i], guards[i], where));
+  }
+  return trial;
+}
 
 std::string bits_json(const std::vector<bool>& bits) {
   std::vector<std::byte> bytes((bits.size() + 7) / 8);

@@ -22,6 +22,24 @@ nlohmann::ordered_json answers_json(const Answers& answers, bool counts);
 Answers read_answers(const nlohmann::ordered_json& record, int64_t examples,
                      bool counts, const std::string& where);
 
+/// A model's score on one data set.
+nlohmann::ordered_json score_record(const Score& score);
+Score read_score(const nlohmann::ordered_json& record,
+                 const Evaluator& evaluator, const std::string& where);
+
+/// Scores and answers on all of a panel's data; `guards` holds those on its
+/// guards, as records of the same form.
+nlohmann::ordered_json incumbent_record(const Panel& panel,
+                                        const Incumbent& incumbent);
+Incumbent read_incumbent(const Panel& panel,
+                         const nlohmann::ordered_json& record,
+                         const std::string& where);
+
+/// What a comparison found, without what describes it to people.
+nlohmann::ordered_json trial_record(const Panel& panel, const Trial& trial);
+Trial read_trial(const Panel& panel, const nlohmann::ordered_json& record,
+                 const std::string& where);
+
 std::string bits_json(const std::vector<bool>& bits);
 std::vector<bool> read_bits(const nlohmann::ordered_json& record,
                             const std::string& key, size_t count,

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -9,15 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "search/former.h"
 #include "search/journal.h"
 #include "search/trial.h"
 #include "soup/search.h"
 
 namespace soup {
-
-/// Indices of checkpoints in the order of their sum; one that counts twice is
-/// in it twice.
-using Mixture = std::vector<size_t>;
 
 /// The evaluations of one run of a search. What its journal holds already is
 /// taken from there; all else is evaluated, journaled and synced before it
@@ -29,24 +26,35 @@ class Run {
   Run(std::string_view search, std::span<const CheckpointPtr> checkpoints,
       Evaluator& evaluator, const SearchOptions& options);
 
-  Evaluator& evaluator() const { return evaluator_; }
+  const Panel& panel() const { return panel_; }
+  Panel primary() const { return {panel_.primary}; }
   const SearchOptions& options() const { return options_; }
   const Checkpoint& checkpoint(size_t index) const {
     return *checkpoints_[index];
   }
   size_t size() const { return checkpoints_.size(); }
+  Recipe recipe(const Mixture& mixture) const {
+    return former_.recipe(mixture);
+  }
 
-  /// Scores one checkpoint on every example.
-  Incumbent score(size_t index, Progress& progress);
-  /// Compares `mixture` with the incumbent. `form` gives its weights and is
-  /// called only when they must be looked at. `candidate` comes with step and
+  /// Scores `mixture` on every example of `panel`, all of the run's or its
+  /// primary only.
+  Incumbent score(const Mixture& mixture, const Panel& panel,
+                  Progress& progress);
+  /// Compares `mixture` with the incumbent. `candidate` comes with step and
   /// path, is completed, and is reported.
   Trial compare(Candidate candidate, const Mixture& mixture,
-                const std::function<const Checkpoint&()>& form,
                 const Incumbent& incumbent, const Criterion& criterion,
                 Progress& progress);
   /// Notes what was chosen.
   void finish(const Mixture& mixture, const Score& score);
+
+  /// The score of a mixture of which every example was looked at, or that was
+  /// known from elsewhere.
+  std::optional<Score> known(const Mixture& mixture) const;
+  void remember(const Mixture& mixture, const Score& score) {
+    known_[mixture] = score;
+  }
 
  private:
   std::optional<nlohmann::ordered_json> replay(std::string_view kind,
@@ -57,8 +65,10 @@ class Run {
                 Candidate& candidate) const;
 
   std::span<const CheckpointPtr> checkpoints_;
-  Evaluator& evaluator_;
   const SearchOptions& options_;
+  Panel panel_;
+  Former former_;
+  std::map<Mixture, Score> known_;
   std::optional<Journal> journal_;
 };
 

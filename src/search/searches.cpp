@@ -7,17 +7,29 @@
 #include "soup/search.h"
 
 namespace soup {
+
+using nlohmann::ordered_json;
+
 namespace {
 
 constexpr std::array kSearches = {
     Search{"uniform", "average every checkpoint", false, uniform},
     Search{"greedy", "best first, keep what does not hurt the held-out score",
            true, greedy},
+    Search{"pruned", "start from all, leave out what does not help", true,
+           pruned},
+    Search{"replacement",
+           "add the best of all again and again: whole-numbered weights", true,
+           replacement},
+    Search{"stock", "Model Stock: from a base towards the mean, without data",
+           false, uniform},
+    Search{"trajectory", "weighted average of the checkpoints of one run",
+           false, trajectory},
 };
 
 template <typename T>
-nlohmann::ordered_json or_null(const std::optional<T>& value) {
-  return value ? nlohmann::ordered_json(*value) : nullptr;
+ordered_json or_null(const std::optional<T>& value) {
+  return value ? ordered_json(*value) : nullptr;
 }
 
 }  // namespace
@@ -30,22 +42,30 @@ std::string_view name(Order order) {
       return "given";
     case Order::kRandom:
       return "random";
+    case Order::kFile:
+      return "file";
   }
   return "";
 }
 
-nlohmann::ordered_json candidate_json(const Candidate& candidate) {
-  return {{"kind", "candidate"},
-          {"step", candidate.step},
-          {"path", candidate.path.string()},
-          {"accepted", candidate.accepted},
-          {"gains", or_null(candidate.gains)},
-          {"losses", or_null(candidate.losses)},
-          {"seen", candidate.seen},
-          {"count", candidate.count},
-          {"value", or_null(candidate.value)},
-          {"best", candidate.best},
-          {"seconds", candidate.seconds}};
+ordered_json candidate_json(const Candidate& candidate) {
+  ordered_json json = {{"kind", "candidate"},
+                       {"step", candidate.step},
+                       {"path", candidate.path.string()},
+                       {"accepted", candidate.accepted},
+                       {"gains", or_null(candidate.gains)},
+                       {"losses", or_null(candidate.losses)},
+                       {"p_value", or_null(candidate.p_value)},
+                       {"seen", candidate.seen},
+                       {"count", candidate.count},
+                       {"value", or_null(candidate.value)},
+                       {"best", candidate.best},
+                       {"seconds", candidate.seconds}};
+  if (candidate.removes) json["removes"] = true;
+  if (candidate.round) json["round"] = *candidate.round;
+  if (candidate.seed) json["seed"] = *candidate.seed;
+  if (!candidate.guard.empty()) json["guard"] = candidate.guard;
+  return json;
 }
 
 std::span<const Search> searches() { return kSearches; }

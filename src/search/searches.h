@@ -11,4 +11,13 @@ SearchResult uniform(std::span<const CheckpointPtr> checkpoints,
 SearchResult greedy(std::span<const CheckpointPtr> checkpoints,
                     Evaluator* evaluator, const SearchOptions& options);
 
+SearchResult pruned(std::span<const CheckpointPtr> checkpoints,
+                    Evaluator* evaluator, const SearchOptions& options);
+
+SearchResult replacement(std::span<const CheckpointPtr> checkpoints,
+                         Evaluator* evaluator, const SearchOptions& options);
+
+SearchResult trajectory(std::span<const CheckpointPtr> checkpoints,
+                        Evaluator* evaluator, const SearchOptions& options);
+
 }  // namespace soup

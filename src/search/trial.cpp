@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/binomial.h"
+
 namespace soup {
 namespace {
 
@@ -28,7 +30,7 @@ class Comparison {
   void add(const Verdict& now, Trial& trial) {
     const auto i = static_cast<size_t>(now.example);
     const double before = incumbent_.terms[i];
-    ahead_ += points_.of(now.term) - points_.of(before);
+    trial.ahead += points_.of(now.term) - points_.of(before);
     if (points_.most()) to_gain_ -= left_to_gain(before);
     trial.gains += now.term > before ? 1 : 0;
     trial.losses += now.term < before ? 1 : 0;
@@ -37,11 +39,16 @@ class Comparison {
     trial.answers.margins[i] = now.margin;
   }
 
-  /// True when the rejection is certain, whatever the examples to come say.
-  bool is_lost() const {
-    return points_.most() && ahead_ + to_gain_ < criterion_.needed();
+  /// True when the rejection is certain, whatever the examples to come say:
+  /// at best they win all that is left to gain.
+  bool is_lost(const Trial& trial) const {
+    return points_.most() &&
+           !criterion_.accepts(trial.ahead + to_gain_, trial.gains + to_gain_,
+                               trial.losses);
   }
-  bool is_won() const { return ahead_ >= criterion_.needed(); }
+  bool is_won(const Trial& trial) const {
+    return criterion_.accepts(trial.ahead, trial.gains, trial.losses);
+  }
 
  private:
   int64_t left_to_gain(double term) const {
@@ -51,14 +58,79 @@ class Comparison {
   Points points_;
   const Answers& incumbent_;
   const Criterion& criterion_;
-  int64_t ahead_ = 0;
   int64_t to_gain_ = 0;  ///< by the examples not seen yet
 };
 
+Incumbent score_one(Evaluator& evaluator, const Checkpoint& weights,
+                    Progress& progress) {
+  Incumbent result;
+  const auto count = static_cast<size_t>(evaluator.examples());
+  result.answers.terms.resize(count);
+  result.answers.margins.resize(count);
+  EvaluateOptions options{.progress = &progress};
+  options.watch = [&](std::span<const Verdict> batch) {
+    for (const Verdict& verdict : batch) {
+      const auto i = static_cast<size_t>(verdict.example);
+      result.answers.terms[i] = verdict.term;
+      result.answers.margins[i] = verdict.margin;
+    }
+    return true;
+  };
+  result.score = evaluator.evaluate(weights, options).value();
+  return result;
+}
+
+Trial try_one(Evaluator& evaluator, const Checkpoint& candidate,
+              const Incumbent& incumbent, const Criterion& criterion, bool full,
+              Progress& progress) {
+  const Clock::time_point begin = Clock::now();
+  Trial trial;
+  const size_t count = incumbent.answers.terms.size();
+  trial.seen.resize(count);
+  trial.answers.terms.resize(count);
+  trial.answers.margins.resize(count);
+  const std::vector<int64_t> order = exit_order(evaluator, incumbent.answers);
+  Comparison comparison(evaluator, incumbent.answers, criterion);
+  EvaluateOptions options{.order = order, .progress = &progress};
+  options.watch = [&](std::span<const Verdict> batch) {
+    for (const Verdict& verdict : batch) comparison.add(verdict, trial);
+    return full || !comparison.is_lost(trial);
+  };
+  trial.score = evaluator.evaluate(candidate, options);
+  trial.accepted = trial.score &&
+                   (evaluator.terms() ? comparison.is_won(trial)
+                                      : is_better(*trial.score, incumbent.score,
+                                                  criterion.needed() > 0));
+  trial.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  // What need not be looked at counts as done.
+  progress.add(std::ssize(order) - trial.count_seen());
+  return trial;
+}
+
 }  // namespace
 
+std::vector<const Evaluator*> Panel::all() const {
+  std::vector<const Evaluator*> evaluators = {&primary};
+  evaluators.insert(evaluators.end(), guards.begin(), guards.end());
+  return evaluators;
+}
+
+int64_t Panel::examples() const {
+  int64_t sum = 0;
+  for (const Evaluator* evaluator : all()) {
+    sum += std::max<int64_t>(evaluator->examples(), 1);
+  }
+  return sum;
+}
+
 int64_t Criterion::needed() const {
-  return std::max<int64_t>(accept_equal ? 0 : 1, min_gain);
+  return std::max({accept_equal ? int64_t{0} : int64_t{1}, min_gain, least});
+}
+
+bool Criterion::accepts(int64_t ahead, int64_t gains, int64_t losses) const {
+  if (ahead < needed()) return false;
+  return alpha >= 1 ||
+         (gains > losses && mcnemar_p_value(losses, gains) < alpha);
 }
 
 Points::Points(const Evaluator& evaluator)
@@ -81,22 +153,12 @@ int64_t Trial::count_seen() const {
   return std::count(seen.begin(), seen.end(), true);
 }
 
-Incumbent score_fully(Evaluator& evaluator, const Checkpoint& weights,
+Incumbent score_fully(const Panel& panel, const Checkpoint& weights,
                       Progress& progress) {
-  Incumbent result;
-  const auto count = static_cast<size_t>(evaluator.examples());
-  result.answers.terms.resize(count);
-  result.answers.margins.resize(count);
-  EvaluateOptions options{.progress = &progress};
-  options.watch = [&](std::span<const Verdict> batch) {
-    for (const Verdict& verdict : batch) {
-      const auto i = static_cast<size_t>(verdict.example);
-      result.answers.terms[i] = verdict.term;
-      result.answers.margins[i] = verdict.margin;
-    }
-    return true;
-  };
-  result.score = evaluator.evaluate(weights, options).value();
+  Incumbent result = score_one(panel.primary, weights, progress);
+  for (Evaluator* guard : panel.guards) {
+    result.guards.push_back(score_one(*guard, weights, progress));
+  }
   return result;
 }
 
@@ -116,30 +178,22 @@ std::vector<int64_t> exit_order(const Evaluator& evaluator,
   return order;
 }
 
-Trial try_candidate(Evaluator& evaluator, const Checkpoint& candidate,
+Trial try_candidate(const Panel& panel, const Checkpoint& candidate,
                     const Incumbent& incumbent, const Criterion& criterion,
                     bool full, Progress& progress) {
-  const Clock::time_point begin = Clock::now();
-  Trial trial;
-  const size_t count = incumbent.answers.terms.size();
-  trial.seen.resize(count);
-  trial.answers.terms.resize(count);
-  trial.answers.margins.resize(count);
-  const std::vector<int64_t> order = exit_order(evaluator, incumbent.answers);
-  Comparison comparison(evaluator, incumbent.answers, criterion);
-  EvaluateOptions options{.order = order, .progress = &progress};
-  options.watch = [&](std::span<const Verdict> batch) {
-    for (const Verdict& verdict : batch) comparison.add(verdict, trial);
-    return full || !comparison.is_lost();
-  };
-  trial.score = evaluator.evaluate(candidate, options);
-  trial.accepted = trial.score &&
-                   (evaluator.terms() ? comparison.is_won()
-                                      : is_better(*trial.score, incumbent.score,
-                                                  criterion.needed() > 0));
-  trial.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  // What need not be looked at counts as done.
-  progress.add(std::ssize(order) - trial.count_seen());
+  Trial trial =
+      try_one(panel.primary, candidate, incumbent, criterion, full, progress);
+  for (size_t i = 0; i < panel.guards.size(); ++i) {
+    Evaluator& guard = *panel.guards[i];
+    if (!trial.accepted && !full) {
+      progress.add(std::max<int64_t>(guard.examples(), 1));
+      continue;
+    }
+    trial.guards.push_back(
+        try_one(guard, candidate, incumbent.guards[i], {}, full, progress));
+    trial.accepted = trial.accepted && trial.guards.back().accepted;
+    trial.seconds += trial.guards.back().seconds;
+  }
   return trial;
 }
 

@@ -19,15 +19,32 @@ struct Answers {
 struct Incumbent {
   Score score;
   Answers answers;
+  std::vector<Incumbent> guards = {};  ///< what it is on the panel's guards
+};
+
+/// The held-out data of a search.
+struct Panel {
+  Evaluator& primary;                       ///< what is to be raised
+  std::span<Evaluator* const> guards = {};  ///< what must not drop
+
+  std::vector<const Evaluator*> all() const;
+  /// Examples that one model is scored on; at least one per evaluator.
+  int64_t examples() const;
 };
 
 /// When a candidate takes the place of the incumbent.
 struct Criterion {
   bool accept_equal = true;
   int64_t min_gain = 0;  ///< examples
+  double alpha = 1;      ///< McNemar's p-value must lie below; 1: any will do
+  int64_t least = 0;     ///< points it must be ahead, whatever else holds
 
   /// Points by which a candidate must be ahead.
   int64_t needed() const;
+  /// True for a candidate that is `ahead` points, having won `gains` examples
+  /// and lost `losses`. More points or gains, or fewer losses, never make a
+  /// false one of a true one: what the early exit rests on.
+  bool accepts(int64_t ahead, int64_t gains, int64_t losses) const;
 };
 
 /// The terms of a metric as integers of which more is better, so that neither
@@ -54,13 +71,15 @@ struct Trial {
   std::vector<bool> seen;      ///< by example
   int64_t gains = 0;           ///< incumbent wrong, candidate right
   int64_t losses = 0;          ///< incumbent right, candidate wrong
+  int64_t ahead = 0;           ///< points, on the examples seen
   double seconds = 0;
+  std::vector<Trial> guards = {};  ///< on the guards that were asked, in order
 
   int64_t count_seen() const;
 };
 
 /// Scores `weights` on every example. `progress` is told of each.
-Incumbent score_fully(Evaluator& evaluator, const Checkpoint& weights,
+Incumbent score_fully(const Panel& panel, const Checkpoint& weights,
                       Progress& progress);
 
 /// Examples in the order that settles a comparison with the incumbent soonest:
@@ -70,10 +89,11 @@ std::vector<int64_t> exit_order(const Evaluator& evaluator,
                                 const Answers& incumbent);
 
 /// Scores `candidate` and stops as soon as its rejection is certain (`full`:
-/// does not stop). After any set of examples the candidate is at
-/// most ahead by what it gained on them and what the incumbent leaves to gain
-/// on all others, whatever their order, so the decision is that of a full pass.
-Trial try_candidate(Evaluator& evaluator, const Checkpoint& candidate,
+/// does not stop). After any set of examples the candidate is at most ahead by
+/// what it gained on them and what the incumbent leaves to gain on all others,
+/// whatever their order, so the decision is that of a full pass. Guards are
+/// asked only where all before them would accept; each has to be as good.
+Trial try_candidate(const Panel& panel, const Checkpoint& candidate,
                     const Incumbent& incumbent, const Criterion& criterion,
                     bool full, Progress& progress);
 

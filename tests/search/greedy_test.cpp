@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <random>
-
 #include "search/ranking.h"
 #include "search/table_evaluator.h"
 #include "soup/search.h"
@@ -144,33 +142,6 @@ TEST(Greedy, ASecondSweepTriesTheRejectedAgain) {
   EXPECT_EQ(names(one.result.recipe), (std::vector<std::string>{"a", "c"}));
   EXPECT_EQ(names(two.result.recipe),
             (std::vector<std::string>{"a", "c", "b"}));
-}
-
-// Theorems 1 and 2 of the early exit, by brute force: ties, all thresholds.
-TEST(Greedy, DecidesAsFullPassesDo) {
-  std::mt19937 engine(7);
-  std::uniform_int_distribution<int> draw(-3, 3);  // many ties and zeros
-  int64_t seen_full = 0;
-  int64_t seen_exit = 0;
-  for (int instance = 0; instance < 1000; ++instance) {
-    const int64_t examples = 1 + instance % 23;
-    std::vector<CheckpointPtr> zoo;
-    for (int k = 0; k < 7; ++k) {
-      std::vector<float> margins(static_cast<size_t>(examples));
-      for (float& m : margins) m = static_cast<float>(draw(engine));
-      zoo.push_back(vector_checkpoint(std::to_string(k), margins));
-    }
-    SearchOptions options{.accept_equal = instance % 2 == 0,
-                          .min_gain = instance % 3};
-    const GreedyRun cut = run_greedy(zoo, examples, options);
-    options.full = true;
-    const GreedyRun full = run_greedy(zoo, examples, options);
-    ASSERT_EQ(names(cut.result.recipe), names(full.result.recipe));
-    ASSERT_EQ(cut.result.score->correct, full.result.score->correct);
-    seen_full += full.seen;
-    seen_exit += cut.seen;
-  }
-  EXPECT_LT(seen_exit, seen_full);
 }
 
 TEST(RandomOrder, IsAPermutationFixedByItsSeed) {

@@ -42,6 +42,8 @@ std::vector<ordered_json> records(const std::filesystem::path& run) {
     all.push_back(ordered_json::parse(line));
     all.back().erase("seconds");
     all.back().erase("check");
+    if (!all.back().contains("guards")) continue;
+    for (ordered_json& guard : all.back()["guards"]) guard.erase("seconds");
   }
   return all;
 }
@@ -61,10 +63,16 @@ class ResumeTest : public ::testing::TestWithParam<bool> {
       lines.push_back(candidate_json(c));
       lines.back().erase("seconds");
     };
+    TableEvaluator guard(kExamples / 3, 3, "guard");
+    guard.loss = GetParam();
+    if (guarded_) options.guards = {&guard};
     const auto result =
-        find_search("greedy").run(checkpoints_, &evaluator, options);
+        find_search(name_).run(checkpoints_, &evaluator, options);
     for (const Ingredient& i : result.recipe.ingredients) {
-      lines.push_back(i.path.string());
+      lines.push_back({i.path.string(), i.weight});
+    }
+    for (const auto& score : result.without) {
+      lines.push_back(score ? score->value : -1);
     }
     passes_ = evaluator.passes;
     return lines;
@@ -84,6 +92,8 @@ class ResumeTest : public ::testing::TestWithParam<bool> {
 
   TempFolder folder_;
   std::vector<CheckpointPtr> checkpoints_ = zoo();
+  std::string name_ = "greedy";
+  bool guarded_ = false;
   int64_t passes_ = 0;
 };
 
@@ -98,6 +108,60 @@ TEST_P(ResumeTest, GoesOnFromEveryRecordWithoutDoingAnythingAgain) {
     EXPECT_EQ(records(folder_.path() / "cut"), journal) << known;
     EXPECT_EQ(passes_, 11 - std::clamp<int64_t>(known - 1, 0, 11)) << known;
   }
+}
+
+TEST_P(ResumeTest, GoesOnWithEveryVariant) {
+  const SearchOptions options[] = {
+      {.order = Order::kRandom, .orders = 3},
+      {.leave_one_out = true},
+      {.sweeps = 2},
+  };
+  for (const char* name : {"greedy", "pruned", "replacement"}) {
+    for (const SearchOptions& one : options) {
+      name_ = name;
+      guarded_ = !guarded_;
+      SearchOptions fresh = one;
+      fresh.fresh = true;
+      const auto lines = search("whole", fresh);
+      const auto journal = records(folder_.path() / "whole");
+      const int64_t passes = passes_;
+      EXPECT_GT(passes, 5);
+      for (int64_t known = 1; known <= std::ssize(journal); ++known) {
+        cut(known);
+        ASSERT_EQ(search("cut", one), lines) << name << known;
+        ASSERT_EQ(records(folder_.path() / "cut"), journal) << name << known;
+        // A result is a record without a pass.
+        const int64_t saved = std::count_if(
+            journal.begin() + 1, journal.begin() + known,
+            [](const ordered_json& r) { return r["kind"] != "result"; });
+        EXPECT_EQ(passes_, passes - saved) << name << known;
+      }
+    }
+  }
+}
+
+TEST_P(ResumeTest, NamesTheOptionThatChanged) {
+  search("whole");
+  const std::string begin =
+      (folder_.path() / "whole").string() + ": was begun with other inputs: ";
+  const std::string end = "; --fresh starts anew, --run-dir keeps both";
+  const auto expect = [&](const std::string& change, SearchOptions options) {
+    expect_error<Error>([&] { search("whole", options); },
+                        begin + change + end);
+  };
+  expect("--leave-one-out was false, is true", {.leave_one_out = true});
+  expect("--order was score, is random, --orders was 1, is 2",
+         {.order = Order::kRandom, .orders = 2});
+  expect("--order was score, is file, --order-file has changed",
+         {.order = Order::kFile, .visit = {"model_3"}});
+  if (!GetParam()) {
+    expect("--alpha was 1.0, is 0.25", {.alpha = 0.25});
+  }
+  name_ = "pruned";
+  expect("the search was greedy, is pruned", {});
+  name_ = "greedy";
+  guarded_ = true;
+  expect("the guard's data set has changed", {});
 }
 
 TEST_P(ResumeTest, TellsWhatChanged) {

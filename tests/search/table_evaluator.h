@@ -24,13 +24,15 @@ inline CheckpointPtr vector_checkpoint(const std::string& path,
   return made;
 }
 
-/// An evaluator without a model: the margin of example i is w[i], so it is
-/// right when w[i] > 0, and a soup's margins are the means of its ingredients'.
-/// With `loss` the metric is the mean of log(1 + exp(-margin)), to be small.
+/// An evaluator without a model: the margin of example i is w[first + i], so it
+/// is right when w[first + i] > 0, and a soup's margins are the means of its
+/// ingredients'. With `loss` the metric is the mean of log(1 + exp(-margin)),
+/// to be small.
 class TableEvaluator : public Evaluator {
  public:
-  explicit TableEvaluator(int64_t examples, int64_t batch = 3)
-      : examples_(examples), batch_(batch) {}
+  explicit TableEvaluator(int64_t examples, int64_t batch = 3,
+                          std::string dataset = "table")
+      : dataset_(std::move(dataset)), examples_(examples), batch_(batch) {}
 
   const std::string& dataset() const override { return dataset_; }
   int64_t examples() const override { return examples_; }
@@ -56,7 +58,7 @@ class TableEvaluator : public Evaluator {
                             ? position
                             : options.order[static_cast<size_t>(position)];
       float margin = 0;
-      std::memcpy(&margin, data.bytes().data() + i * 4, 4);
+      std::memcpy(&margin, data.bytes().data() + (first + i) * 4, 4);
       const double term = loss         ? std::log1p(std::exp(-margin))
                           : margin > 0 ? 1.0
                                        : 0.0;
@@ -76,11 +78,12 @@ class TableEvaluator : public Evaluator {
   }
 
   bool loss = false;
+  int64_t first = 0;   ///< element of "w" that is example 0
   int64_t passes = 0;  ///< evaluations begun
   int64_t seen = 0;    ///< examples looked at, all together
 
  private:
-  std::string dataset_ = "table";
+  std::string dataset_;
   int64_t examples_;
   int64_t batch_;
 };

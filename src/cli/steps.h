@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/output.h"
+#include "soup/search.h"
+
+namespace soup {
+
+/// Prints the steps of a search as it takes them.
+class Steps {
+ public:
+  /// `width`: of the longest name of a candidate. `counts`: scores are shares
+  /// of examples.
+  Steps(const Output& output, size_t width, bool counts);
+
+  /// Has `options` call this object, which must outlive the search.
+  void watch(SearchOptions& options);
+  /// After a search in several orders: their mean and standard deviation.
+  void summarize() const;
+
+ private:
+  void print(const std::filesystem::path& path, const Score& score) const;
+  void print(const Candidate& candidate);
+  void print(const OrderResult& order);
+  std::vector<std::string> cells(const Candidate& candidate) const;
+  std::string text(double score) const;
+
+  const Output& output_;
+  bool counts_;
+  std::vector<Column> columns_;
+  bool begun_ = false;
+  std::vector<double> orders_;  ///< scores
+};
+
+}  // namespace soup

@@ -1,0 +1,40 @@
+#include "cli/commands.h"
+#include "cli/soup_command.h"
+
+namespace soup {
+namespace {
+
+class Stock : public Task {
+ public:
+  explicit Stock(CLI::App& app) {
+    arguments_.checkpoints.add_to(app);
+    app.add_option("--base", arguments_.base,
+                   "the model that the others were trained from")
+        ->required();
+    app.add_flag("--filter-wise", filter_wise_,
+                 "one angle for each row of a tensor instead of one for all");
+    arguments_.output.add_to(app);
+    arguments_.recipe.add_to(app);
+    arguments_.mix.add_to(app);
+    arguments_.eval.add_to(app, true);
+  }
+
+  int run(const Output& output) override {
+    Recipe& recipe = arguments_.mix.recipe;
+    recipe.rule = "model_stock";
+    if (filter_wise_) recipe.settings["filter_wise"] = 1;
+    return run_search(find_search("stock"), arguments_, output);
+  }
+
+ private:
+  SoupArguments arguments_;
+  bool filter_wise_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_stock(CLI::App& app) {
+  return std::make_unique<Stock>(app);
+}
+
+}  // namespace soup

@@ -1,0 +1,60 @@
+#include "search/former.h"
+
+#include <algorithm>
+
+#include "soup/search.h"
+
+namespace soup {
+
+Mixture distinct(const Mixture& mixture) {
+  Mixture once;
+  for (size_t index : mixture) {
+    if (std::find(once.begin(), once.end(), index) == once.end()) {
+      once.push_back(index);
+    }
+  }
+  return once;
+}
+
+Recipe Former::recipe(const Mixture& mixture) const {
+  Recipe made = recipe_;
+  for (size_t index : distinct(mixture)) {
+    const auto times = std::count(mixture.begin(), mixture.end(), index);
+    made.ingredients.push_back({.path = checkpoints_[index]->path(),
+                                .weight = static_cast<double>(times)});
+  }
+  return made;
+}
+
+const Checkpoint& Former::form(const Mixture& mixture) {
+  if (mixture.size() == 1) return *checkpoints_[mixture.front()];
+  const Mixture once = distinct(mixture);
+  const bool goes_on =
+      summed_.size() < mixture.size() &&
+      std::equal(summed_.begin(), summed_.end(), mixture.begin());
+  // A weighted mean is not the sum of its ingredients one by one, bit for bit.
+  if (once.size() == mixture.size() && (goes_on || mixture.size() == 2)) {
+    return extend(mixture);
+  }
+  std::vector<const Checkpoint*> ingredients;
+  for (size_t index : once) ingredients.push_back(checkpoints_[index].get());
+  whole_ = nullptr;  // before the next one needs its memory
+  whole_ = soup_in_memory(recipe(mixture), ingredients);
+  return *whole_;
+}
+
+const Checkpoint& Former::extend(const Mixture& mixture) {
+  const size_t rest = mixture.size() - 1;
+  if (!sum_ || summed_.size() > rest ||
+      !std::equal(summed_.begin(), summed_.end(), mixture.begin())) {
+    sum_.emplace(recipe_);
+    summed_.clear();
+  }
+  for (size_t i = summed_.size(); i < rest; ++i) {
+    sum_->add(*checkpoints_[mixture[i]]);
+    summed_.push_back(mixture[i]);
+  }
+  return sum_->candidate(*checkpoints_[mixture.back()]);
+}
+
+}  // namespace soup

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "soup/checkpoint.h"
+#include "soup/recipe.h"
+
+namespace soup {
+
+/// Indices of checkpoints in the order of their sum; one that counts twice is
+/// in it twice.
+using Mixture = std::vector<size_t>;
+
+/// Its indices, each once, in the order in which they come first.
+Mixture distinct(const Mixture& mixture);
+
+/// Makes the weights of mixtures: the very bytes that their recipes give.
+class Former {
+ public:
+  /// `recipe`: what is to be known of the soup but for its ingredients.
+  Former(std::span<const CheckpointPtr> checkpoints, const Recipe& recipe)
+      : checkpoints_(checkpoints), recipe_(recipe) {}
+
+  /// The recipe of `mixture`: its distinct ingredients, weighted by how often
+  /// they come.
+  Recipe recipe(const Mixture& mixture) const;
+  /// Weights of `mixture`, valid until the next call. One more than what was
+  /// asked for before costs a read of that one.
+  const Checkpoint& form(const Mixture& mixture);
+
+ private:
+  const Checkpoint& extend(const Mixture& mixture);
+
+  std::span<const CheckpointPtr> checkpoints_;
+  const Recipe& recipe_;
+  std::optional<RunningSum> sum_;
+  Mixture summed_;  ///< what is in it
+  CheckpointPtr whole_;
+};
+
+}  // namespace soup

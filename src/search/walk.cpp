@@ -1,0 +1,172 @@
+#include "search/walk.h"
+
+#include <utility>
+
+#include "search/ranking.h"
+#include "search/why.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+void check(const Evaluator& evaluator, const SearchOptions& options) {
+  if (options.min_gain > 0 && !evaluator.counts()) {
+    throw UsageError("--min-gain counts examples, which this metric does not");
+  }
+  if (options.alpha < 1 && !(evaluator.counts() && evaluator.examples() > 0)) {
+    throw UsageError(
+        "--alpha tests counts of examples, which this metric does not give");
+  }
+}
+
+/// The best of what was found so far.
+struct Found {
+  Mixture mixture;
+  Score score;
+};
+
+Found walk_along(Run& run, Strategy strategy, const std::vector<size_t>& order,
+                 std::optional<Incumbent> first, std::optional<uint64_t> seed) {
+  Walk walk(run, std::ssize(order), seed);
+  strategy(walk, order, std::move(first));
+  run.finish(walk.mixture(), walk.incumbent().score);
+  return {walk.mixture(), walk.incumbent().score};
+}
+
+Found walk_along_all(Run& run, Strategy strategy) {
+  const SearchOptions& options = run.options();
+  std::optional<Found> best;
+  for (int64_t i = 0; i < options.orders; ++i) {
+    const uint64_t seed = options.seed + static_cast<uint64_t>(i);
+    Found found = walk_along(run, strategy, random_order(run.size(), seed),
+                             std::nullopt, seed);
+    if (options.on_order) {
+      options.on_order({.seed = seed,
+                        .score = found.score,
+                        .ingredients = std::ssize(found.mixture)});
+    }
+    if (!best || is_better(found.score, best->score, true)) {
+      best = std::move(found);
+    }
+  }
+  return *std::move(best);
+}
+
+// The scores of the soup without one of its ingredients each.
+std::vector<std::optional<Score>> scores_without(Run& run,
+                                                 const Mixture& mixture) {
+  const Mixture all = distinct(mixture);
+  std::vector<std::optional<Score>> scores(all.size());
+  if (all.size() < 2) return scores;
+  std::vector<Mixture> rests;
+  int64_t missing = 0;
+  for (size_t index : all) {
+    Mixture rest = mixture;
+    std::erase(rest, index);
+    missing += run.known(rest) ? 0 : 1;
+    rests.push_back(std::move(rest));
+  }
+  const auto progress = evaluation_progress(
+      "leaving out", run.primary().all(), missing,
+      run.options().progress && run.options().leave_one_out);
+  for (size_t i = 0; i < rests.size(); ++i) {
+    scores[i] = run.known(rests[i]);
+    if (!scores[i] && run.options().leave_one_out) {
+      scores[i] = run.score(rests[i], run.primary(), *progress).score;
+    }
+  }
+  return scores;
+}
+
+}  // namespace
+
+Walk::Walk(Run& run, int64_t steps, std::optional<uint64_t> seed)
+    : run_(run),
+      seed_(seed),
+      progress_(evaluation_progress("searching", run.panel().all(), steps,
+                                    run.options().progress)) {}
+
+Criterion Walk::criterion() const {
+  return {.accept_equal = options().accept_equal,
+          .min_gain = options().min_gain,
+          .alpha = options().alpha};
+}
+
+Candidate Walk::next_line() {
+  Candidate line;
+  line.step = step_++;
+  line.seed = seed_;
+  return line;
+}
+
+void Walk::start(Mixture mixture, std::optional<Incumbent> known) {
+  incumbent_ =
+      known ? *std::move(known) : run_.score(mixture, run_.panel(), *progress_);
+  mixture_ = std::move(mixture);
+  Candidate line = next_line();
+  if (mixture_.size() == 1) {
+    line.path = run_.checkpoint(mixture_.front()).path();
+  }
+  line.accepted = true;
+  line.seen = line.count = incumbent_.score.count;
+  line.value = line.best = incumbent_.score.value;
+  line.seconds = incumbent_.score.seconds;
+  if (options().on_candidate) options().on_candidate(line);
+}
+
+Trial Walk::compare(const Step& step) {
+  Candidate line = next_line();
+  line.path = run_.checkpoint(step.index).path();
+  line.removes = step.mixture.size() < mixture_.size();
+  line.round = step.round;
+  return run_.compare(line, step.mixture, incumbent_, step.criterion,
+                      *progress_);
+}
+
+void Walk::take(const Step& step, Trial trial) {
+  mixture_ = step.mixture;
+  incumbent_ = {*trial.score, std::move(trial.answers)};
+  for (Trial& guard : trial.guards) {
+    incumbent_.guards.push_back({*guard.score, std::move(guard.answers)});
+  }
+}
+
+bool Walk::visit(Step step) {
+  Trial trial = compare(step);
+  if (!trial.accepted) return false;
+  take(step, std::move(trial));
+  return true;
+}
+
+SearchResult search(std::string_view name, Strategy strategy,
+                    std::span<const CheckpointPtr> checkpoints,
+                    Evaluator& evaluator, const SearchOptions& options) {
+  check(evaluator, options);
+  Run run(name, checkpoints, evaluator, options);
+  SearchResult result;
+  Found found;
+  std::vector<size_t> order;
+  if (options.orders > 1) {
+    found = walk_along_all(run, strategy);
+    order = random_order(run.size(), options.seed);
+  } else {
+    Ranking ranking = rank(run);
+    order = ranking.order;
+    if (!ranking.scores.empty()) {
+      result.best_single = ranking.scores.front();
+      result.best_path = run.checkpoint(ranking.order.front()).path();
+    }
+    found = walk_along(run, strategy, ranking.order, std::move(ranking.first),
+                       std::nullopt);
+  }
+  result.recipe = run.recipe(found.mixture);
+  result.score = found.score;
+  result.without = scores_without(run, found.mixture);
+  if (distinct(found.mixture).size() == 1 && run.size() > 1) {
+    std::erase(order, found.mixture.front());
+    result.reason = why_single(run, found.mixture.front(), order);
+  }
+  return result;
+}
+
+}  // namespace soup

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "search/run.h"
+
+namespace soup {
+
+/// A soup that changes step by step, each step a comparison with what it was.
+class Walk {
+ public:
+  /// `steps`: full evaluations it may take, for the progress bar. `seed`: of
+  /// its order, where there are several.
+  Walk(Run& run, int64_t steps, std::optional<uint64_t> seed);
+
+  /// Begins with `mixture`; `known`: what it is known to be.
+  void start(Mixture mixture, std::optional<Incumbent> known);
+
+  /// What one step tries.
+  struct Step {
+    size_t index = 0;  ///< the checkpoint that comes or goes
+    Mixture mixture;
+    Criterion criterion = {};
+    std::optional<int64_t> round = {};
+  };
+  /// Compares, reports, and takes it where it is accepted; true then.
+  bool visit(Step step);
+  /// Compares and reports only.
+  Trial compare(const Step& step);
+  void take(const Step& step, Trial trial);
+
+  Run& run() const { return run_; }
+  const SearchOptions& options() const { return run_.options(); }
+  /// What the options ask of a candidate.
+  Criterion criterion() const;
+  const Mixture& mixture() const { return mixture_; }
+  const Incumbent& incumbent() const { return incumbent_; }
+
+ private:
+  Candidate next_line();
+
+  Run& run_;
+  std::optional<uint64_t> seed_;
+  std::unique_ptr<Progress> progress_;
+  int64_t step_ = 0;
+  Mixture mixture_;
+  Incumbent incumbent_;
+};
+
+/// How a search goes through the candidates in `order`. `first`: what is known
+/// of the first of them.
+using Strategy = void (*)(Walk& walk, const std::vector<size_t>& order,
+                          std::optional<Incumbent> first);
+
+/// Ranks the candidates, goes through them in one order or several, and
+/// returns the best soup found.
+SearchResult search(std::string_view name, Strategy strategy,
+                    std::span<const CheckpointPtr> checkpoints,
+                    Evaluator& evaluator, const SearchOptions& options);
+
+}  // namespace soup

@@ -1,0 +1,121 @@
+#include "search/why.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+#include "core/text.h"
+#include "search/in_memory.h"
+
+namespace soup {
+namespace {
+
+constexpr size_t kLookedAt = 6;  // of the others
+constexpr double kFar = 0.35;    // of the weights' length, as for outliers
+constexpr double kWeaker = 5;    // standard errors
+
+std::string number(const char* format, double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), format, value);
+  return text.data();
+}
+
+std::string text(const Score& score) {
+  return score.correct ? number("%.2f %%", 100 * score.value)
+                       : number("%.5g", score.value);
+}
+
+// What mixing them all alike finds out: models and heads that were evidently
+// not trained from the same weights.
+std::vector<std::string> unrelated(const Run& run, const Mixture& all) {
+  std::vector<const Checkpoint*> ingredients;
+  for (size_t index : all) ingredients.push_back(&run.checkpoint(index));
+  NoSink sink;
+  return mix(make_plan(run.recipe(all), ingredients), ingredients, sink)
+      .notices;
+}
+
+bool has_batch_norm(const Checkpoint& model) {
+  return std::any_of(model.tensors().begin(), model.tensors().end(),
+                     [](const TensorInfo& tensor) {
+                       return tensor.name.ends_with("running_mean");
+                     });
+}
+
+// Length of the difference of two models, by the length of the first.
+double distance(const Checkpoint& a, const Checkpoint& b) {
+  double square = 0;
+  double length = 0;
+  for (size_t i = 0; i < a.tensors().size(); ++i) {
+    const TensorInfo& info = a.tensors()[i];
+    const auto j = b.find(info.name);
+    if (!j || !is_float(info.dtype)) continue;
+    const TensorInfo& other = b.tensors()[*j];
+    const TensorData va = a.read(i);
+    const TensorData vb = b.read(*j);
+    const auto of_a = tensor_stats(info, va);
+    const auto of_b = tensor_stats(other, vb);
+    if (!of_a || !of_b || of_a->norm == 0 || of_b->norm == 0) continue;
+    const double cosine = tensor_difference(info, va, other, vb).cosine;
+    square += of_a->norm * of_a->norm + of_b->norm * of_b->norm -
+              2 * of_a->norm * of_b->norm * cosine;
+    length += of_a->norm * of_a->norm;
+  }
+  return length > 0 ? std::sqrt(std::max(square, 0.0) / length) : 0;
+}
+
+// Whether the scores lie further apart than chance has it.
+bool is_much_weaker(const Score& other, const Score& kept) {
+  const double share = kept.value;
+  const double error = kept.standard_error.value_or(
+      kept.correct
+          ? std::sqrt(share * (1 - share) / static_cast<double>(kept.count))
+          : INFINITY);
+  return std::fabs(other.value - kept.value) > kWeaker * error;
+}
+
+std::string reason(const Run& run, size_t kept,
+                   std::span<const size_t> others) {
+  Mixture all = {kept};
+  all.insert(
+      all.end(), others.begin(),
+      others.begin() + std::min(std::ssize(others), ptrdiff_t{kLookedAt}));
+  const std::vector<std::string> notices = unrelated(run, all);
+  if (!notices.empty()) return join(notices, "; ");
+  const Checkpoint& model = run.checkpoint(kept);
+  if (has_batch_norm(model)) {
+    return "BatchNorm's running statistics of a mean are not the mean of "
+           "theirs; recompute them on training data before scoring, with "
+           "--eval-cmd";
+  }
+  const Checkpoint& next = run.checkpoint(others.front());
+  const std::string name = next.path().filename().string();
+  const auto own = run.known({kept});
+  const auto score = run.known({others.front()});
+  if (own && score && is_much_weaker(*score, *own)) {
+    return "the next best, " + name + ", scores " + text(*score) + " against " +
+           text(*own) + "; look for fine-tunes that are about as good";
+  }
+  const double far = distance(model, next);
+  const std::string lies = name + " lies " + number("%.2g %%", 100 * far) +
+                           " of the weights' length away";
+  if (far > kFar) {
+    return lies +
+           ", too far to share a basin; fine-tune with a smaller "
+           "learning rate";
+  }
+  return lies +
+         ", which is no obstacle; try --pruned, --sweeps 2 or soup "
+         "interpolate, or other fine-tunes";
+}
+
+}  // namespace
+
+std::string why_single(const Run& run, size_t kept,
+                       std::span<const size_t> others) {
+  return run.checkpoint(kept).path().filename().string() +
+         " was kept alone: " + reason(run, kept, others);
+}
+
+}  // namespace soup
