@@ -83,6 +83,17 @@ def shapes_of(model):
             model.state_dict().items()}
 
 
+def batch_norms(model, pictures):
+    """What BatchNorm keeps of one batch in training, the first channels."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        model.train()(pictures)
+    return {name: value[:4].tolist() for name, value in
+            model.state_dict().items() if "running_" in name}
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +111,8 @@ def main():
                 logits = model(pictures)
             entry["side"] = SIDE
             entry["logits"] = logits.tolist()
+        if name in ("resnet18", "timm_resnet50d"):
+            entry["batch_norms"] = batch_norms(model, pictures)
         text = json.dumps(entry, separators=(",", ":"))
         (folder / f"{name}.json").write_text(text + "\n")
         print(name, entry.get("logits", [[]])[0][:3])

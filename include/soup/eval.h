@@ -139,6 +139,16 @@ std::vector<std::unique_ptr<Evaluator>> make_evaluators(
     std::span<const DatasetSpec> datasets, const Checkpoint& like,
     const EvaluatorOptions&);
 
+/// A copy of `checkpoint` with the means and variances of its BatchNorms taken
+/// over all examples of `dataset`: in batches of `options.batch_size` drawn
+/// without replacement by `seed`, each normalised by its own moments as in
+/// training; the moments are then merged exactly, so that no batch weighs more
+/// than its examples. The same values on any number of threads.
+/// Throws Error when the model has no BatchNorm or does not fit.
+CheckpointPtr recompute_batch_norm(const Checkpoint& checkpoint,
+                                   const DatasetSpec& dataset, uint64_t seed,
+                                   const EvaluatorOptions& options);
+
 /// `--eval-cmd`: runs `command` with `{}` replaced by a checkpoint path (a
 /// candidate is written to `folder` first); the last line of its standard
 /// output is a number or {"value": x, "count": n}. A checkpoint that is a file

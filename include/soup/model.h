@@ -31,6 +31,18 @@ struct ModelInput {
   bool published_resize = false;
 };
 
+/// Of the values that one BatchNorm is given, by channel.
+struct BatchMoments {
+  std::string module;  ///< in a checkpoint: `module.running_mean`
+  int64_t count = 0;   ///< values of a channel
+  std::vector<double> mean;
+  std::vector<double> squares;  ///< sum of squared differences from the mean
+};
+
+/// Makes `into` the moments of both sets of values. An empty one takes over
+/// `more`.
+void merge_moments(BatchMoments& into, const BatchMoments& more);
+
 /// One architecture on one device. forward() may be called from several
 /// threads at once, load() may not.
 class Model {
@@ -55,6 +67,13 @@ class Model {
   /// Logits, float32 [n, classes], of normalised pictures, float32
   /// [n, channels, height, width] on the model's device.
   virtual at::Tensor forward(const at::Tensor& pictures) const = 0;
+  /// What every BatchNorm is given when each normalises with the moments of
+  /// these very pictures, as in training. Empty: the model has none.
+  /// Thread-safe as forward() is.
+  virtual std::vector<BatchMoments> moments(
+      const at::Tensor& /*pictures*/) const {
+    return {};
+  }
 };
 
 struct Sidecar;

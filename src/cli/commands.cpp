@@ -44,6 +44,11 @@ constexpr std::array kCommands = {
   soup mix old_soup.safetensors -o again.safetensors
   soup mix recipe.json --print)",
             make_mix},
+    Command{
+        "batchnorm", "take BatchNorm's statistics anew from pictures",
+        R"(  soup batchnorm soup.safetensors --on pets/train -o better.safetensors
+  soup batchnorm soup.pt --on cifar10 --device cuda -o better.pt)",
+        make_batchnorm},
     Command{"inspect", "what is in a file, without loading it",
             R"(  soup inspect model.safetensors
   soup inspect runs/

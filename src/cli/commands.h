@@ -38,6 +38,7 @@ std::unique_ptr<Task> make_mix(CLI::App& app);
 std::unique_ptr<Task> make_inspect(CLI::App& app);
 std::unique_ptr<Task> make_diff(CLI::App& app);
 std::unique_ptr<Task> make_convert(CLI::App& app);
+std::unique_ptr<Task> make_batchnorm(CLI::App& app);
 std::unique_ptr<Task> make_verify(CLI::App& app);
 std::unique_ptr<Task> make_list(CLI::App& app);
 

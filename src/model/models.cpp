@@ -45,8 +45,7 @@ const ModelKind& recognised(const Checkpoint& checkpoint) {
 // Names of timm, torchvision and open_clip: of no row, but near to one.
 bool is_architecture(const std::string& name) {
   constexpr std::array<std::string_view, 7> families = {
-      "vit_",    "deit",        "ViT-",    "resnet",
-      "resnext", "wide_resnet", "convnext"};
+      "vit_", "deit", "ViT-", "resnet", "resnext", "wide_resnet", "convnext"};
   if (std::any_of(kModels.begin(), kModels.end(),
                   [&](const ModelKind& kind) { return kind.name == name; })) {
     return false;

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
+
 #include "model/conv_network.h"
 #include "model/preparation.h"
 #include "model/resnet_geometry.h"
@@ -18,6 +20,7 @@ constexpr double kEps = 1e-5;  // torch's BatchNorm
 /// A convolution and its BatchNorm in evaluation mode, as one convolution:
 /// views of what Weights holds, and the product of both.
 struct Folded {
+  std::string norm;  ///< module of the BatchNorm
   Tensor conv, weight, bias, mean, variance;
   Tensor kernel;  ///< channels last
   Tensor shift;
@@ -26,7 +29,8 @@ struct Folded {
 };
 
 Folded folded_of(const Weights& weights, const ConvNorm& c) {
-  Folded made{.conv = weights[c.conv + ".weight"],
+  Folded made{.norm = c.norm,
+              .conv = weights[c.conv + ".weight"],
               .weight = weights[c.norm + ".weight"],
               .bias = weights[c.norm + ".bias"],
               .mean = weights[c.norm + ".running_mean"],
@@ -46,10 +50,32 @@ void fold(Folded& f) {
   at::sub_out(f.shift, f.bias, f.mean * scale);
 }
 
-Tensor apply(const Folded& f, const Tensor& x) {
-  const int64_t padding = f.kernel.size(2) / 2;
-  return at::conv2d(x, f.kernel, f.shift, f.stride, padding, 1, f.groups);
+Tensor convolve(const Folded& f, const Tensor& x, const Tensor& kernel,
+                const Tensor& bias) {
+  return at::conv2d(x, kernel, bias, f.stride, kernel.size(2) / 2, 1, f.groups);
 }
+
+std::vector<double> doubles(const Tensor& values) {
+  const Tensor host = values.to(at::kCPU, at::kDouble).contiguous();
+  const auto* begin = host.const_data_ptr<double>();
+  return {begin, begin + host.numel()};
+}
+
+/// What BatchNorm does in training, with its moments.
+Tensor apply_in_training(const Folded& f, const Tensor& x, BatchMoments& seen) {
+  Tensor y = convolve(f, x, f.conv, {});
+  const auto [variance, mean] =
+      at::var_mean(y, at::IntArrayRef{0, 2, 3}, /*correction=*/0, true);
+  seen.module = f.norm;
+  seen.count = y.numel() / y.size(1);
+  seen.mean = doubles(mean);
+  seen.squares = doubles(variance * static_cast<double>(seen.count));
+  const Tensor scale = f.weight.view({1, -1, 1, 1}) / (variance + kEps).sqrt();
+  return y.sub_(mean).mul_(scale).add_(f.bias.view({1, -1, 1, 1}));
+}
+
+/// A convolution and its BatchNorm, in evaluation or in training.
+using Layer = std::function<Tensor(const Folded&, const Tensor&)>;
 
 struct Block {
   std::vector<Folded> convs;
@@ -102,27 +128,46 @@ class ResNet : public Model {
 
   Tensor forward(const Tensor& pictures) const override {
     const c10::InferenceMode guard;
-    Tensor x = pictures.contiguous(at::MemoryFormat::ChannelsLast);
-    for (const Folded& conv : stem_) x = apply(conv, x).relu_();
-    x = at::max_pool2d(x, 3, 2, 1);
-    for (const Block& block : blocks_) x = residual(block, x);
+    const Tensor x = run(pictures, [](const Folded& f, const Tensor& y) {
+      return convolve(f, y, f.kernel, f.shift);
+    });
     return at::linear(x.mean(at::IntArrayRef{2, 3}), head_weight_, head_bias_);
   }
 
- private:
-  static Tensor residual(const Block& block, const Tensor& x) {
-    Tensor y = apply(block.convs[0], x);
-    for (size_t i = 1; i < block.convs.size(); ++i) {
-      y = apply(block.convs[i], y.relu_());
-    }
-    return y.add_(shortcut(block, x)).relu_();
+  std::vector<BatchMoments> moments(const Tensor& pictures) const override {
+    const c10::InferenceMode guard;
+    std::vector<BatchMoments> seen;
+    run(pictures, [&](const Folded& f, const Tensor& y) {
+      return apply_in_training(f, y, seen.emplace_back());
+    });
+    return seen;
   }
 
-  static Tensor shortcut(const Block& block, const Tensor& x) {
+ private:
+  /// [n, features, height, width] before pooling.
+  Tensor run(const Tensor& pictures, const Layer& layer) const {
+    Tensor x = pictures.contiguous(at::MemoryFormat::ChannelsLast);
+    for (const Folded& conv : stem_) x = layer(conv, x).relu_();
+    x = at::max_pool2d(x, 3, 2, 1);
+    for (const Block& block : blocks_) x = residual(block, x, layer);
+    return x;
+  }
+
+  static Tensor residual(const Block& block, const Tensor& x,
+                         const Layer& layer) {
+    Tensor y = layer(block.convs[0], x);
+    for (size_t i = 1; i < block.convs.size(); ++i) {
+      y = layer(block.convs[i], y.relu_());
+    }
+    return y.add_(shortcut(block, x, layer)).relu_();
+  }
+
+  static Tensor shortcut(const Block& block, const Tensor& x,
+                         const Layer& layer) {
     if (!block.shortcut) return x;
-    if (block.pool == 1) return apply(*block.shortcut, x);
+    if (block.pool == 1) return layer(*block.shortcut, x);
     // timm's: odd borders are the mean of what is there.
-    return apply(*block.shortcut,
+    return layer(*block.shortcut,
                  at::avg_pool2d(x, 2, block.pool, 0, true, false));
   }
 

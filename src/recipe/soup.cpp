@@ -29,9 +29,9 @@ void note_batch_norm(const Plan& plan, size_t ingredients) {
                                });
   if (!has || ingredients < 2) return;
   log::info(
-      "BatchNorm: its running means and variances are averaged like weights; "
-      "for ingredients that are not close to each other they are wrong, and "
-      "the score falls");
+      "BatchNorm: its means and variances are averaged like weights, which is "
+      "right only for ingredients close to each other; 'soup batchnorm' takes "
+      "them anew from pictures");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // formula of scripts/make_network_references.py.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -156,6 +157,17 @@ TEST(ResNets, TheDeepOnesAreRecognised) {
   }
 }
 
+// The names and shapes of the 72 checkpoints of the paper.
+TEST(Clip, ThePapersCheckpointsAreRecognised) {
+  const auto weights = weights_of(network("paper_vit_b32"), false);
+  ASSERT_EQ(weights->tensors().size(), 160U);
+  const auto model = make_model("auto", *weights, at::kCPU);
+  EXPECT_EQ(model->name(), "clip");
+  EXPECT_EQ(model->classes(), 1000);
+  EXPECT_EQ(model->input().height, 224);
+  EXPECT_THAT(model->identity(), ::testing::HasSubstr("heads=12 activation=2"));
+}
+
 // As within a parallel region.
 class OneThread {
  public:
@@ -188,6 +200,56 @@ TEST(ConvNetworks, LogitsDoNotDependOnThePlaceInAUnit) {
       ASSERT_TRUE(at::equal(model->forward(others)[0], logits[n - 1]));
     }
   }
+}
+
+// Of one batch: torch's BatchNorm in training, with a momentum of 1.
+TEST(ResNets, MomentsAreTorchs) {
+  for (const char* name : {"resnet18", "timm_resnet50d"}) {
+    SCOPED_TRACE(name);
+    const ordered_json known = network(name);
+    const auto weights = weights_of(known);
+    const auto model = make_model("auto", *weights, at::kCPU);
+    model->load(*weights);
+    const at::Tensor pictures =
+        at::tensor(uniform("pictures", 2 * 3 * 64 * 64)).view({2, 3, 64, 64});
+    size_t seen = 0;
+    for (const BatchMoments& m : model->moments(pictures)) {
+      const auto& norms = known.at("batch_norms");
+      const auto mean =
+          norms.at(m.module + ".running_mean").get<std::vector<double>>();
+      const auto variance =
+          norms.at(m.module + ".running_var").get<std::vector<double>>();
+      for (size_t i = 0; i < mean.size(); ++i) {
+        const double found = m.squares[i] / static_cast<double>(m.count - 1);
+        EXPECT_NEAR(found, variance[i], 1e-3 * variance[i]) << m.module;
+        EXPECT_NEAR(m.mean[i], mean[i], 1e-3 * std::sqrt(variance[i]))
+            << m.module;
+      }
+      seen += 2;
+    }
+    EXPECT_EQ(seen, known.at("batch_norms").size());
+  }
+}
+
+TEST(MergeMoments, AreThoseOfBothSets) {
+  const auto of = [](const std::vector<double>& values) {
+    BatchMoments m{.module = "bn",
+                   .count = std::ssize(values),
+                   .mean = {0},
+                   .squares = {0}};
+    for (double v : values) m.mean[0] += v / static_cast<double>(m.count);
+    for (double v : values) m.squares[0] += (v - m.mean[0]) * (v - m.mean[0]);
+    return m;
+  };
+  BatchMoments merged;
+  merge_moments(merged, of({1, 5, 1e6}));
+  merge_moments(merged, of({2}));
+  merge_moments(merged, of({3, 4, -7, 8}));
+  const BatchMoments whole = of({1, 5, 1e6, 2, 3, 4, -7, 8});
+  EXPECT_EQ(merged.module, "bn");
+  EXPECT_EQ(merged.count, 8);
+  EXPECT_NEAR(merged.mean[0], whole.mean[0], 1e-9 * whole.mean[0]);
+  EXPECT_NEAR(merged.squares[0], whole.squares[0], 1e-9 * whole.squares[0]);
 }
 
 TEST(ResNets, ShapesMustFitTogether) {

@@ -1,0 +1,131 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "core/log.h"
+#include "core/philox.h"
+#include "core/progress.h"
+#include "core/threads.h"
+#include "eval/crew.h"
+#include "eval/resident.h"
+#include "soup/error.h"
+#include "soup/eval.h"
+#include "soup/model.h"
+
+namespace soup {
+namespace {
+
+// Neighbours in a folder are of one class; a batch must be like the whole.
+std::vector<int64_t> shuffled(int64_t count, uint64_t seed) {
+  std::vector<std::pair<uint64_t, int64_t>> keys;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto low = static_cast<uint32_t>(i);
+    const auto high = static_cast<uint32_t>(i >> 32);
+    const auto bits = philox({low, high, 0, 0}, seed);
+    keys.emplace_back(uint64_t{bits[0]} << 32 | bits[1], i);
+  }
+  std::sort(keys.begin(), keys.end());
+  std::vector<int64_t> order;
+  for (const auto& [key, i] : keys) order.push_back(i);
+  return order;
+}
+
+/// Moments over all examples, in batches of nearly equal size.
+std::vector<BatchMoments> all_moments(const Model& model, const Resident& data,
+                                      uint64_t seed, int64_t batch_size,
+                                      Crew& crew) {
+  const int64_t count = data.examples().count;
+  const int64_t batches = (count + batch_size - 1) / batch_size;
+  const std::vector<int64_t> order = shuffled(count, seed);
+  Progress progress("batchnorm", count, Unit::kExamples);
+  std::vector<std::vector<BatchMoments>> found(static_cast<size_t>(batches));
+  crew.run(batches, [&](int64_t b) {
+    const c10::InferenceMode guard;
+    const int64_t begin = count * b / batches;
+    const int64_t size = count * (b + 1) / batches - begin;
+    const auto which = std::span(order).subspan(static_cast<size_t>(begin),
+                                                static_cast<size_t>(size));
+    found[static_cast<size_t>(b)] = model.moments(data.batch(which, size));
+    progress.add(size);
+  });
+  // In the order of the batches, whoever was first to finish.
+  std::vector<BatchMoments> merged(found.front().size());
+  for (const std::vector<BatchMoments>& one : found) {
+    for (size_t i = 0; i < merged.size(); ++i) merge_moments(merged[i], one[i]);
+  }
+  return merged;
+}
+
+void put(MemoryCheckpoint& to, const std::string& name,
+         const std::vector<double>& values) {
+  const size_t index = to.find(name).value();
+  const TensorInfo& info = to.tensors()[index];
+  at::Tensor rounded = to_tensor(info, to.read(index));
+  rounded.copy_(at::tensor(values, at::kDouble));
+  std::memcpy(to.mutable_bytes(index).data(), rounded.const_data_ptr(),
+              rounded.nbytes());
+}
+
+std::unique_ptr<MemoryCheckpoint> copy_of(const Checkpoint& from) {
+  std::map<std::string, std::string> metadata = from.metadata();
+  metadata["format"] = "pt";
+  if (metadata.erase("soup.recipe") > 0) {
+    log::info("the recipe of the soup is left out: it would make other values");
+  }
+  const auto tensors = from.tensors();
+  auto copy = std::make_unique<MemoryCheckpoint>(
+      from.path(), std::vector<TensorInfo>(tensors.begin(), tensors.end()),
+      std::move(metadata));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (tensors[i].tied_to >= 0) continue;
+    const TensorData data = from.read(i);
+    std::copy(data.bytes().begin(), data.bytes().end(),
+              copy->mutable_bytes(i).begin());
+  }
+  return copy;
+}
+
+}  // namespace
+
+CheckpointPtr recompute_batch_norm(const Checkpoint& checkpoint,
+                                   const DatasetSpec& dataset, uint64_t seed,
+                                   const EvaluatorOptions& options) {
+  const c10::InferenceMode guard;
+  if (options.batch_size < 2) {
+    throw UsageError("the batch size must be above 1 to have a variance");
+  }
+  at::set_num_threads(1);  // the crew's threads take a batch each
+  const auto model = make_model(options.model, checkpoint,
+                                find_device(options.device), options.head);
+  const bool has = std::any_of(
+      checkpoint.tensors().begin(), checkpoint.tensors().end(),
+      [](const TensorInfo& t) { return t.name.ends_with(".running_var"); });
+  if (!has) {
+    throw Error(checkpoint.path().string() + ": has no BatchNorm");
+  }
+  model->load(checkpoint);
+  const Resident data(dataset, model->input(), model->device());
+  if (data.examples().count < 2) {
+    throw Error(dataset.name + ": one example has no variance");
+  }
+  // Each holds the activations of a batch, about 1 GB at 224 pixels.
+  constexpr int most = 8;
+  const int wanted = options.threads > 0 ? options.threads : default_threads();
+  Crew crew(model->device().is_cpu() ? std::min(wanted, most) : 1);
+  auto made = copy_of(checkpoint);
+  for (BatchMoments& moments :
+       all_moments(*model, data, seed, options.batch_size, crew)) {
+    // torch keeps the unbiased variance.
+    for (double& squares : moments.squares) {
+      squares /= static_cast<double>(moments.count - 1);
+    }
+    put(*made, moments.module + ".running_mean", moments.mean);
+    put(*made, moments.module + ".running_var", moments.squares);
+  }
+  return made;
+}
+
+}  // namespace soup
