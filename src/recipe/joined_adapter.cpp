@@ -46,7 +46,11 @@ class JoinedAdapter : public Checkpoint {
       throw Error(printable(path_.string()) + ": holds no factors");
     }
     add_whole(forced);
-    config_ = joined_config(mean_, scales).dump(2) + "\n";
+    // Names that are no UTF-8 are refused by who writes the tensors.
+    using nlohmann::ordered_json;
+    config_ = joined_config(mean_, scales)
+                  .dump(2, ' ', false, ordered_json::error_handler_t::replace) +
+              "\n";
   }
 
   const std::filesystem::path& path() const override { return path_; }
