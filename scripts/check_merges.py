@@ -13,7 +13,8 @@ Values
   mergekit  against mergekit as the recipe says: within two units in the last
             place, but for what mergekit rounds oftener (LOOSE);
   per op    --numerics mergekit, for linear and the rules on task vectors: the
-            very bytes of mergekit.
+            very bytes of mergekit;
+  fused     Mixtral with --experts fused: mergekit's names and bytes.
 --pin writes the models and recipes that FOLDER (tests/data/merges) is to keep
 and hashes of what was found right, for merge_reference_test.cpp.
 """
@@ -59,11 +60,15 @@ MEANS = {"tokenizer-model", "tokenizer-pad", "tokenizer-union-base",
          "tokenizer-union-three"}
 
 
-def tensors(folder: Path):
+def stored(folder: Path):
     read = {}
     for file in sorted(folder.glob("*.safetensors")):
         read.update(load_file(file))
-    return unfuse(read)
+    return read
+
+
+def tensors(folder: Path):
+    return unfuse(stored(folder))
 
 
 def unfuse(read):
@@ -253,6 +258,11 @@ def check(case: str, fixtures: Path, soup: str):
             "mergekit", "-o", f"{out}.per-op/", "--force")
         said.append(compare("per op", tensors(Path(f"{out}.per-op")), expected,
                             1 if "means" in kinds else 0))
+    if "mixtral" in recipe.read_text() and expected is not None:
+        run("soup --experts", soup, "mix", recipe, "--experts", "fused",
+            "--numerics", "mergekit", "-o", f"{out}.fused/", "--force")
+        said.append(compare("fused", stored(Path(f"{out}.fused")),
+                            stored(fixtures / "expected" / case), 0))
     ours = logits(out)
     other = fixtures / "expected" / case
     # Where mergekit failed, it was after the weights (Qwen2's layer_types).
