@@ -227,11 +227,11 @@ class Watch(threading.Thread):
                     setattr(self, name, max(getattr(self, name), value))
 
 
-def measure(command, env):
+def measure(command, env, folder=None):
     begin = time.perf_counter()
     process = subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        text=True, cwd=folder,
     )
     watch = Watch(process.pid)
     watch.start()
