@@ -42,7 +42,7 @@ class InProcess : public Evaluator {
         projection_(resident_.examples().outputs, model_->classes(),
                     spec.name) {
     const bool cpu = model_->device().is_cpu();
-    unit_ = cpu ? model_->unit() : options.batch_size;
+    unit_ = cpu ? sized_unit() : options.batch_size;
     // Enough units at a time to keep every thread busy, in whole batches.
     const int64_t wanted = cpu ? unit_ * engine_->crew.size() : unit_;
     const int64_t batch = options.batch_size;
@@ -97,6 +97,19 @@ class InProcess : public Evaluator {
   }
 
  private:
+  /// The model's unit, or a multiple of it for pictures smaller than usual.
+  int64_t sized_unit() const {
+    const ModelInput& usual = model_->input();
+    const Examples& examples = resident_.examples();
+    const int64_t larger =
+        usual.height * usual.width /
+        std::max<int64_t>(examples.height * examples.width, 1);
+    constexpr int64_t most = 64;
+    int64_t unit = model_->unit();
+    for (int64_t i = 2; i <= larger && 2 * unit <= most; i *= 2) unit *= 2;
+    return unit;
+  }
+
   void check_labels(const DatasetSpec& spec) const {
     const Examples& examples = resident_.examples();
     int32_t most =

@@ -95,7 +95,17 @@ class ConvNext : public Model {
   const ModelInput& input() const override { return input_; }
   int64_t classes() const override { return head_.weight.size(0); }
   const at::Device& device() const override { return device_; }
-  int64_t unit() const override { return conv_unit(input_); }
+  int64_t unit() const override {
+    // No scalar end of a vector loop within a picture's GELU, see Vit::unit().
+    constexpr int64_t lanes = 32;
+    int64_t unit = conv_unit(input_);
+    for (const Stage& stage : stages_) {
+      for (const Block& block : stage.blocks) {
+        while (unit * block.fc1.weight.size(0) % lanes != 0) unit *= 2;
+      }
+    }
+    return unit;
+  }
 
   void load(const Checkpoint& checkpoint) override {
     weights_.load(checkpoint);

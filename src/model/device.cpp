@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <dlfcn.h>
 #include <torch/version.h>
@@ -26,6 +27,10 @@ void open_cuda_library() {
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     log::debug(std::string("no CUDA: ") + dlerror());
   }
+  // torch lets cuDNN round the operands of float32 convolutions to 10 bits, and
+  // add in any order.
+  at::globalContext().setAllowTF32CuDNN(false);
+  at::globalContext().setDeterministicCuDNN(true);
 }
 
 int64_t gpu_count() {

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 
 #include "core/table.h"
@@ -42,17 +41,39 @@ const ModelKind& recognised(const Checkpoint& checkpoint) {
               join(names, ", ") + "); --eval-cmd scores any");
 }
 
-// Names of timm, torchvision and open_clip: of no row, but near to one.
-bool is_architecture(const std::string& name) {
-  constexpr std::array<std::string_view, 7> families = {
-      "vit_", "deit", "ViT-", "resnet", "resnext", "wide_resnet", "convnext"};
-  if (std::any_of(kModels.begin(), kModels.end(),
-                  [&](const ModelKind& kind) { return kind.name == name; })) {
-    return false;
+/// How names of timm, torchvision and open_clip begin, and what they are here.
+struct Family {
+  std::string_view start;
+  std::string_view model;  ///< with or without "-hf"
+};
+
+constexpr std::array kFamilies = {
+    Family{"vit_", "vit"},          Family{"deit", "vit"},
+    Family{"ViT-", "clip"},         Family{"resnet", "resnet"},
+    Family{"resnext", "resnet"},    Family{"wide_resnet", "resnet"},
+    Family{"convnext", "convnext"},
+};
+
+/// That of an architecture's name; null for the name of a row, and others.
+const Family* family_of(const std::string& name) {
+  for (const ModelKind& kind : models()) {
+    if (kind.name == name) return nullptr;
   }
-  return std::any_of(
-      families.begin(), families.end(),
-      [&](std::string_view start) { return name.starts_with(start); });
+  for (const Family& family : kFamilies) {
+    if (name.starts_with(family.start)) return &family;
+  }
+  return nullptr;
+}
+
+const ModelKind& recognised_as(const Family& family, const std::string& name,
+                               const Checkpoint& like) {
+  const ModelKind& kind = recognised(like);
+  if (!kind.name.starts_with(family.model)) {
+    throw Error(like.path().string() + ": its tensors are those of the model " +
+                std::string(kind.name) + ", which '" + printable(name) +
+                "' is not");
+  }
+  return kind;
 }
 
 }  // namespace
@@ -63,12 +84,12 @@ std::unique_ptr<Model> make_model(const std::string& name,
                                   const Checkpoint& like,
                                   const at::Device& device,
                                   const std::filesystem::path& head) {
-  const bool architecture = is_architecture(name);
-  const ModelKind& kind = name == "auto" || architecture
-                              ? recognised(like)
-                              : find_row(models(), name, "model");
+  const Family* family = family_of(name);
+  const ModelKind& kind = family != nullptr ? recognised_as(*family, name, like)
+                          : name == "auto"  ? recognised(like)
+                                            : find_row(models(), name, "model");
   Sidecar sidecar = read_sidecar(like);
-  if (architecture) sidecar.architecture = name;
+  if (family != nullptr) sidecar.architecture = name;
   sidecar.head = head;
   return kind.make(like, sidecar, device);
 }

@@ -16,7 +16,7 @@ using nlohmann::ordered_json;
 
 constexpr const char* kConfig = "config.json";
 constexpr const char* kPreprocessor = "preprocessor_config.json";
-constexpr int64_t kMaxSide = 1 << 16;
+constexpr int64_t kMaxSide = 1 << 14;
 
 bool has(const ordered_json& object, const char* key) {
   return object.is_object() && object.contains(key) &&
@@ -141,7 +141,14 @@ void read_preprocessor(const ordered_json& json, ModelInput& input) {
 std::optional<int64_t> side_in_config(const ordered_json& config) {
   if (!config.is_object()) return std::nullopt;
   const ordered_json& cfg = preprocess_part(config);
-  if (!has(cfg, "input_size")) return integer_argument(config, "image_size");
+  if (!has(cfg, "input_size")) {
+    const auto side = integer_argument(config, "image_size");
+    if (side && *side > kMaxSide) {
+      throw Error(std::string(kConfig) + ": 'image_size' is larger than " +
+                  std::to_string(kMaxSide));
+    }
+    return side;
+  }
   const ordered_json& size = cfg.at("input_size");  // channels, height, width
   if (!size.is_array() || size.size() != 3 || !size[1].is_number_integer() ||
       size[1] != size[2] || size[1] < 1 || size[1] > kMaxSide) {

@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <gtest/gtest.h>
 
 #include "soup/error.h"
@@ -30,6 +31,14 @@ TEST(Device, AMissingCardIsAnError) {
 TEST(Device, GpuCanBeNamed) {
   if (!torch_info().cuda) GTEST_SKIP() << "no GPU";
   EXPECT_EQ(find_device("cuda"), at::Device(at::kCUDA, 0));
+}
+
+// Scores are float32's, and the same every time.
+TEST(Device, ConvolutionsOnAGpuAreExact) {
+  if (!torch_info().cuda) GTEST_SKIP() << "no GPU";
+  find_device("cuda");
+  EXPECT_FALSE(at::globalContext().allowTF32CuDNN());
+  EXPECT_TRUE(at::globalContext().deterministicCuDNN());
 }
 
 TEST(Device, VersionIsKnown) { EXPECT_FALSE(torch_info().version.empty()); }

@@ -130,6 +130,8 @@ TEST(Preparation, SideOfPictures) {
   EXPECT_EQ(side(R"({"pretrained_cfg": {"input_size": [3, 288, 288]}})", ""),
             288);
   EXPECT_EQ(side(R"({"image_size": 96})", ""), 96);
+  expect_error<Error>([&] { side(R"({"image_size": 99999})", ""); },
+                      "config.json: 'image_size' is larger than 16384");
   expect_error<Error>([&] { side(R"({"input_size": [3, 8, 9]})", ""); },
                       "config.json: 'input_size' [3,8,9] is not known");
 }

@@ -96,6 +96,10 @@ TEST(Models, UnknownNamesAndNetworks) {
   expect_error<Error>([&] { make_model("vit-hf", *vit, at::kCPU); },
                       "embeddings.patch_embeddings.projection.weight' is "
                       "missing");
+  EXPECT_EQ(make_model("vit_tiny_patch4_8", *vit, at::kCPU)->name(), "vit");
+  expect_error<Error>([&] { make_model("resnet50", *vit, at::kCPU); },
+                      "memory: its tensors are those of the model vit, which "
+                      "'resnet50' is not");
   const MemoryCheckpoint other("x.pt", {{.name = "fc.weight", .shape = {2}}});
   expect_error<Error>([&] { make_model("auto", other, at::kCPU); },
                       "x.pt: its tensors are those of no model");
