@@ -149,6 +149,19 @@ CheckpointPtr recompute_batch_norm(const Checkpoint& checkpoint,
                                    const DatasetSpec& dataset, uint64_t seed,
                                    const EvaluatorOptions& options);
 
+/// True when `checkpoint` holds what a model says instead of a model: `logits`
+/// [examples, classes] in float32 and `labels` [examples] in int64, as
+/// `soup eval --logits` writes them. The mean of such state dicts is the
+/// ensemble of their models, so a search for a soup of them is one for an
+/// ensemble.
+bool holds_logits(const Checkpoint& checkpoint);
+
+/// Scores state dicts of logits by `metric`. `like`: one of them.
+/// Throws Error when it holds no logits or labels beyond its classes.
+std::unique_ptr<Evaluator> make_logits_evaluator(const Checkpoint& like,
+                                                 const std::string& dataset,
+                                                 const std::string& metric);
+
 /// `--eval-cmd`: runs `command` with `{}` replaced by a checkpoint path (a
 /// candidate is written to `folder` first); the last line of its standard
 /// output is a number or {"value": x, "count": n}. A checkpoint that is a file

@@ -20,6 +20,12 @@ constexpr std::array kCommands = {
   soup greedy runs/ --eval-cmd 'python3 score.py {}' | jq .)",
             make_greedy},
     Command{
+        "ensemble", "average logits instead of weights: the ceiling",
+        R"(  soup ensemble runs/ --val fashion-mnist --test fashion-mnist-test
+  soup ensemble runs/ --val val/ --greedy --max-ingredients 8
+  soup ensemble a.logits.safetensors b.logits.safetensors --greedy)",
+        make_ensemble},
+    Command{
         "interpolate", "the line through two checkpoints: WiSE-FT",
         R"(  soup interpolate base.safetensors soup.safetensors --val fashion-mnist
   soup interpolate a.pt b.pt --val val/ --val shifted/ --best -o wise.pt

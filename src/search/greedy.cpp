@@ -17,6 +17,7 @@ void grow(Walk& walk, const std::vector<size_t>& order,
   std::vector<size_t> rest(order.begin() + 1, order.end());
   const int64_t sweeps = std::max<int64_t>(walk.options().sweeps, 1);
   for (int64_t sweep = 0; sweep < sweeps && !rest.empty(); ++sweep) {
+    if (sweep > 0) walk.expect(std::ssize(rest));
     std::vector<size_t> rejected;
     for (size_t next : rest) {
       if (is_full(walk)) return;

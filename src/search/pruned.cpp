@@ -22,6 +22,7 @@ void prune(Walk& walk, const std::vector<size_t>& order,
   }
   const int64_t sweeps = walk.options().sweeps;
   for (int64_t sweep = 0; sweeps == 0 || sweep < sweeps; ++sweep) {
+    if (sweep > 0) walk.expect(std::ssize(visits));
     std::vector<size_t> kept;
     for (size_t next : visits) {
       if (walk.mixture().size() == 1) return;

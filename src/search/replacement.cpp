@@ -41,6 +41,7 @@ void add_best(Walk& walk, const std::vector<size_t>& order,
   const int64_t asked = walk.options().max_ingredients;
   const int64_t most = asked > 0 ? asked : kMost;
   for (int64_t round = 1; std::ssize(walk.mixture()) < most; ++round) {
+    if (round > 1) walk.expect(std::ssize(order));
     std::optional<Leader> leader;
     for (size_t next : order) {
       // One model twice is that model.

@@ -81,10 +81,14 @@ std::vector<std::optional<Score>> scores_without(Run& run,
 }  // namespace
 
 Walk::Walk(Run& run, int64_t steps, std::optional<uint64_t> seed)
-    : run_(run),
-      seed_(seed),
-      progress_(evaluation_progress("searching", run.panel().all(), steps,
-                                    run.options().progress)) {}
+    : run_(run), seed_(seed) {
+  expect(steps);
+}
+
+void Walk::expect(int64_t steps) {
+  progress_ = evaluation_progress("searching", run_.panel().all(), steps,
+                                  options().progress);
+}
 
 Criterion Walk::criterion() const {
   return {.accept_equal = options().accept_equal,

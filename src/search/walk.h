@@ -17,6 +17,9 @@ class Walk {
   /// its order, where there are several.
   Walk(Run& run, int64_t steps, std::optional<uint64_t> seed);
 
+  /// For the progress bar: evaluations that are to come, beyond those that the
+  /// constructor was told of.
+  void expect(int64_t steps);
   /// Begins with `mixture`; `known`: what it is known to be.
   void start(Mixture mixture, std::optional<Incumbent> known);
 

@@ -1,0 +1,231 @@
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "cli/commands.h"
+#include "cli/describe.h"
+#include "cli/options.h"
+#include "cli/selection.h"
+#include "cli/steps.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Logits and labels of one pass over a data set.
+class Pass {
+ public:
+  void add(std::span<const Verdict> batch, std::span<const float> logits) {
+    for (const Verdict& verdict : batch) labels_.push_back(verdict.label);
+    logits_.insert(logits_.end(), logits.begin(), logits.end());
+  }
+  /// As a state dict at `path`; empties this object.
+  CheckpointPtr take(const std::filesystem::path& path) {
+    const int64_t examples = std::ssize(labels_);
+    std::vector<TensorInfo> tensors = {
+        {.name = "logits",
+         .dtype = DType::kF32,
+         .shape = {examples, std::ssize(logits_) / examples}},
+        {.name = "labels", .dtype = DType::kI64, .shape = {examples}}};
+    auto made = std::make_unique<MemoryCheckpoint>(path, std::move(tensors));
+    std::memcpy(made->mutable_bytes(0).data(), logits_.data(),
+                logits_.size() * sizeof(float));
+    std::memcpy(made->mutable_bytes(1).data(), labels_.data(),
+                labels_.size() * sizeof(int64_t));
+    logits_.clear();
+    labels_.clear();
+    return made;
+  }
+
+ private:
+  std::vector<float> logits_;
+  std::vector<int64_t> labels_;
+};
+
+class Ensemble : public Task {
+ public:
+  explicit Ensemble(CLI::App& app) {
+    checkpoints_.add_to(app);
+    eval_.add_to(app, true);
+    CLI::Option* greedy =
+        app.add_flag("--greedy", greedy_,
+                     "choose the members, as soup greedy chooses ingredients");
+    for (CLI::Option* option : selection_.add_to(app, search_)) {
+      option->needs(greedy);
+    }
+  }
+
+  int run(const Output& output) override {
+    const Clock::time_point begin = Clock::now();
+    const Search& search =
+        greedy_ ? selection_.choose(search_) : find_search("uniform");
+    if (!eval_.command.empty()) {
+      throw UsageError("--eval-cmd gives scores, an ensemble needs logits");
+    }
+    const auto specs = eval_.specs(false);
+    auto members = checkpoints_.collect();
+    const size_t widest = width(members);
+    std::vector<CheckpointPtr> models;
+    if (eval_.val.empty()) {
+      check_ready(*members.front());
+    } else {
+      models = std::move(members);
+      make_judges(specs, *models.front());
+      members = pass(models, 0);
+    }
+    const auto judge =
+        make_logits_evaluator(*members.front(), name_of(0), metric());
+    Steps steps(output, widest, judge->counts());
+    steps.watch(search_);
+    search_.progress = true;
+    SearchResult result = search.run(members, judge.get(), search_);
+    steps.summarize();
+    if (!result.score) {
+      result.score = judge->evaluate(*mean(result.recipe, members)).value();
+    }
+    report(result, std::chrono::duration<double>(Clock::now() - begin).count(),
+           output);
+    print_table(output, {{""}, {"members", 0, true}, {"", 0, true}},
+                rows(result, models, output));
+    return 0;
+  }
+
+ private:
+  const std::string& metric() const { return eval_.options.metric; }
+
+  // Without --val the files themselves must say what models say.
+  void check_ready(const Checkpoint& first) const {
+    if (!holds_logits(first)) {
+      throw UsageError(
+          "no held-out data: give --val NAME (soup list datasets), or files "
+          "that soup eval --logits wrote");
+    }
+    if (!eval_.test.empty()) {
+      throw UsageError("--test: files of logits are of one data set");
+    }
+  }
+
+  std::string name_of(size_t set) const {
+    return set < judges_.size() ? judges_[set]->dataset() : "logits";
+  }
+
+  static size_t width(std::span<const CheckpointPtr> checkpoints) {
+    size_t widest = 4;
+    for (const CheckpointPtr& c : checkpoints) {
+      widest = std::max(widest, c->path().filename().string().size());
+    }
+    return widest;
+  }
+
+  void make_judges(std::span<const DatasetSpec> specs, const Checkpoint& like) {
+    EvaluatorOptions options = eval_.options;
+    options.logits = [this](std::span<const Verdict> batch,
+                            std::span<const float> logits) {
+      pass_.add(batch, logits);
+    };
+    judges_ = make_evaluators(specs, like, options);
+  }
+
+  /// Logits of every model on the data set of `judges_[set]`.
+  std::vector<CheckpointPtr> pass(std::span<const CheckpointPtr> models,
+                                  size_t set) {
+    Evaluator& judge = *judges_[set];
+    const auto progress =
+        evaluation_progress("logits", {&judge}, std::ssize(models));
+    std::vector<CheckpointPtr> made;
+    for (const CheckpointPtr& model : models) {
+      judge.evaluate(*model, {.progress = progress.get()});
+      made.push_back(pass_.take(model->path()));
+    }
+    return made;
+  }
+
+  /// The ensemble that `recipe` describes.
+  static CheckpointPtr mean(const Recipe& recipe,
+                            std::span<const CheckpointPtr> members) {
+    std::vector<const Checkpoint*> chosen;
+    for (const Ingredient& ingredient : recipe.ingredients) {
+      chosen.push_back(find(members, ingredient.path)->get());
+    }
+    return soup_in_memory(recipe, chosen);
+  }
+
+  static std::span<const CheckpointPtr>::iterator find(
+      std::span<const CheckpointPtr> all, const std::filesystem::path& path) {
+    return std::find_if(all.begin(), all.end(), [&](const CheckpointPtr& one) {
+      return one->path() == path;
+    });
+  }
+
+  static void report(const SearchResult& result, double seconds,
+                     const Output& output) {
+    const Score& score = *result.score;
+    ordered_json list = ordered_json::array();
+    for (size_t i = 0; i < result.recipe.ingredients.size(); ++i) {
+      const Ingredient& ingredient = result.recipe.ingredients[i];
+      list.push_back(
+          {{"path", ingredient.path.string()}, {"weight", ingredient.weight}});
+      if (i >= result.without.size()) continue;
+      const std::optional<Score>& without = result.without[i];
+      list.back()["without"] = without ? ordered_json(without->value) : nullptr;
+    }
+    output.object(
+        {{"kind", "ensemble"},
+         {"ingredients", list},
+         {"dataset", score.dataset},
+         {"metric", score.metric},
+         {"value", score.value},
+         {"count", score.count},
+         {"correct", score.correct ? ordered_json(*score.correct) : nullptr},
+         {"interval", interval_of(score)},
+         {"best_single", result.best_single
+                             ? ordered_json(result.best_single->value)
+                             : nullptr},
+         {"seconds", seconds}});
+  }
+
+  /// What best single and ensemble score; on --test they are scored now.
+  std::vector<std::vector<std::string>> rows(
+      const SearchResult& result, std::span<const CheckpointPtr> models,
+      const Output& output) {
+    std::vector<std::vector<std::string>> all;
+    const std::string count = std::to_string(result.recipe.ingredients.size());
+    if (result.best_single) {
+      all.push_back({"best single on " + result.best_single->dataset, "1",
+                     score_text(*result.best_single)});
+    }
+    all.push_back({"ensemble on " + result.score->dataset, count,
+                   score_text(*result.score)});
+    for (size_t set = 1; set < judges_.size(); ++set) {
+      std::vector<CheckpointPtr> chosen;
+      for (const Ingredient& ingredient : result.recipe.ingredients) {
+        const auto model = find(models, ingredient.path);
+        chosen.push_back(std::move(pass({&*model, 1}, set).front()));
+      }
+      const auto judge =
+          make_logits_evaluator(*chosen.front(), name_of(set), metric());
+      const Score score = judge->evaluate(*mean(result.recipe, chosen)).value();
+      output.object(describe_score("ensemble", score));
+      all.push_back({"ensemble on " + score.dataset, count, score_text(score)});
+    }
+    return all;
+  }
+
+  CheckpointArguments checkpoints_;
+  EvalArguments eval_;
+  SelectionArguments selection_;
+  SearchOptions search_;
+  bool greedy_ = false;
+  std::vector<std::unique_ptr<Evaluator>> judges_;
+  Pass pass_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_ensemble(CLI::App& app) {
+  return std::make_unique<Ensemble>(app);
+}
+
+}  // namespace soup
