@@ -206,6 +206,12 @@ def run_worker(name, inputs, out):
 # ---------------------------------------------------------------- measuring
 
 
+def cpu_seconds():
+    """Of children that ended: on a busy machine steadier than wall time."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 class Watch(threading.Thread):
     """Follows the memory of a process and its children."""
 
@@ -228,20 +234,15 @@ class Watch(threading.Thread):
                     setattr(self, name, max(getattr(self, name), value))
 
 
-def cpu_seconds():
-    """Of all children so far: on a busy machine steadier than wall time."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def measure(command, env):
-    begin, cpu = time.perf_counter(), cpu_seconds()
+    begin = time.perf_counter()
     process = subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
     )
     watch = Watch(process.pid)
     watch.start()
+    cpu = cpu_seconds()
     out, err = process.communicate()
     seconds = time.perf_counter() - begin
     watch.done.set()
