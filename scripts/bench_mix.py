@@ -4,8 +4,8 @@
 Eight checkpoints with the shapes of CLIP ViT-B/32 (607 MB each in float32) are
 made in a folder and averaged by every program in turn, several rounds, in one
 run, with a warm page cache, or with --cold after the inputs were dropped from
-it. Printed are the best wall time of each, the time
-without start-up and imports, peak anonymous memory and peak resident memory
+it. Printed are the best wall time of each, the time without start-up and
+imports, processor seconds, peak anonymous memory and peak resident memory
 (which counts mapped files), and ratios to soup.
 
   scripts/bench_mix.py --soup build/soup                    # safetensors, f32
@@ -20,6 +20,7 @@ inputs (cat) and writing and syncing a file of the output's size.
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -205,6 +206,12 @@ def run_worker(name, inputs, out):
 # ---------------------------------------------------------------- measuring
 
 
+def cpu_seconds():
+    """Of children that ended: on a busy machine steadier than wall time."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 class Watch(threading.Thread):
     """Follows the memory of a process and its children."""
 
@@ -235,6 +242,7 @@ def measure(command, env, folder=None):
     )
     watch = Watch(process.pid)
     watch.start()
+    cpu = cpu_seconds()
     out, err = process.communicate()
     seconds = time.perf_counter() - begin
     watch.done.set()
@@ -243,6 +251,7 @@ def measure(command, env, folder=None):
         raise RuntimeError(err.strip().splitlines()[-1] if err.strip() else "failed")
     work = [line for line in out.splitlines() if line.startswith("work ")]
     return {
+        "cpu": cpu_seconds() - cpu,
         "seconds": seconds,
         "work": float(work[-1].split()[1]) if work else seconds,
         "anonymous": watch.anonymous,
@@ -260,7 +269,7 @@ def evict(paths):
 
 def floor(inputs, out, size):
     """Reading everything, then writing and syncing `size` bytes."""
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time() + cpu_seconds()
     with open(os.devnull, "wb") as null:
         # A block as dd would be told to take for a disk's sequential rate.
         for path in inputs:
@@ -274,15 +283,18 @@ def floor(inputs, out, size):
         file.flush()
         os.fsync(file.fileno())
     seconds = time.perf_counter() - begin
+    cpu = time.process_time() + cpu_seconds() - cpu
     return {"seconds": seconds, "work": seconds, "anonymous": 0, "resident": 0,
-            "read": read}
+            "read": read, "cpu": cpu}
 
 
 def remove(path):
-    if os.path.isdir(path):
-        shutil.rmtree(path)
-    elif os.path.exists(path):
-        os.remove(path)
+    """And the recipe that soup puts beside a .pt."""
+    for name in (path, path + ".recipe.json"):
+        if os.path.isdir(name):
+            shutil.rmtree(name)
+        elif os.path.exists(name):
+            os.remove(name)
 
 
 def show(results, rounds, size):
@@ -302,6 +314,7 @@ def show(results, rounds, size):
     print(f"best of {rounds} rounds; ratios to soup")
     print(
         f"{'program':10} {'wall':>8} {'ratio':>6} {'work':>8} {'ratio':>6} "
+        f"{'cpu':>8} {'ratio':>6} "
         f"{'anonymous':>10} {'ratio':>6} {'resident':>10}"
     )
     for name, r in best.items():
@@ -309,6 +322,7 @@ def show(results, rounds, size):
         print(
             f"{name:10} {r['seconds']:6.2f} s {r['seconds'] / soup['seconds']:6.1f} "
             f"{r['work']:6.2f} s {r['work'] / soup['work']:6.1f} "
+            f"{r['cpu']:6.2f} s {r['cpu'] / soup['cpu']:6.1f} "
             f"{r['anonymous'] / 1e6:7.0f} MB {anonymous:6.0f} "
             f"{r['resident'] / 1e6:7.0f} MB"
         )
