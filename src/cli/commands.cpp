@@ -20,7 +20,7 @@ constexpr std::array kCommands = {
   soup greedy runs/ --eval-cmd 'python3 score.py {}' | jq .)",
             make_greedy},
     Command{
-        "ensemble", "average logits instead of weights: the ceiling",
+        "ensemble", "average logits instead of weights, to compare with",
         R"(  soup ensemble runs/ --val fashion-mnist --test fashion-mnist-test
   soup ensemble runs/ --val val/ --greedy --max-ingredients 8
   soup ensemble a.logits.safetensors b.logits.safetensors --greedy)",

@@ -14,6 +14,7 @@
 #include "recipe/merge_read.h"
 #include "recipe/paths.h"
 #include "recipe/promote.h"
+#include "recipe/recipe_names.h"
 #include "recipe/weights.h"
 #include "soup/error.h"
 
@@ -33,30 +34,6 @@ constexpr std::array<std::string_view, 8> kIngredientKeys = {
     "path",   "weight", "hash",     "adapters",
     "recipe", "base",   "settings", "tensor_weights"};
 constexpr std::array<std::string_view, 2> kAdapterKeys = {"path", "weight"};
-
-struct NamedNumerics {
-  std::string_view name;
-  Numerics numerics;
-};
-constexpr std::array kNumerics = {
-    NamedNumerics{"default", Numerics::kDefault},
-    NamedNumerics{"mergekit", Numerics::kMergekit}};
-
-struct NamedPolicy {
-  std::string_view name;
-  IntPolicy policy;
-};
-constexpr std::array kPolicies = {NamedPolicy{"equal", IntPolicy::kEqual},
-                                  NamedPolicy{"first", IntPolicy::kFirst}};
-
-struct NamedLayout {
-  std::string_view name;
-  ExpertLayout layout;
-};
-constexpr std::array kLayouts = {
-    NamedLayout{"keep", ExpertLayout::kKeep},
-    NamedLayout{"separate", ExpertLayout::kSeparate},
-    NamedLayout{"fused", ExpertLayout::kFused}};
 
 template <typename T>
 T get_or(const ordered_json& object, const std::string& key, T otherwise,
@@ -98,12 +75,6 @@ std::map<std::string, double> numbers(const ordered_json& json,
 
 Recipe recipe_of(const ordered_json& json, const std::string& where,
                  const fs::path& folder);
-
-ordered_json numbers_json(const std::map<std::string, double>& numbers) {
-  ordered_json json = ordered_json::object();
-  for (const auto& [name, value] : numbers) json[name] = plain_number(value);
-  return json;
-}
 
 std::vector<AdapterShare> parse_adapters(const ordered_json& json,
                                          const std::string& where,
@@ -194,7 +165,7 @@ Recipe recipe_of(const ordered_json& json, const std::string& where,
   check_names(where, [&] {
     find_row(rules(), recipe.rule, "rule");
     forced_dtype(recipe.dtype);
-    recipe.ints = find_row<NamedPolicy>(kPolicies, ints, "ints").policy;
+    recipe.ints = find_int_policy(ints);
   });
   recipe.allow_nonfinite = get_or(json, "allow_nonfinite", false, where);
   recipe.seed = read_seed(json, where);
@@ -230,71 +201,10 @@ Recipe recipe_of(const ordered_json& json, const std::string& where,
 
 }  // namespace
 
-ExpertLayout find_expert_layout(const std::string& name) {
-  return find_row<NamedLayout>(kLayouts, name, "layout of experts").layout;
-}
-
-Numerics find_numerics(const std::string& name) {
-  return find_row<NamedNumerics>(kNumerics, name, "numerics").numerics;
-}
-
 Recipe parse_recipe(std::string_view text, const std::string& where,
                     const fs::path& folder) {
   if (looks_like_merge(text)) return parse_merge(text, where, folder);
   return recipe_of(parse_json(text, where), where, folder);
-}
-
-ordered_json recipe_json(const Recipe& recipe, const fs::path& folder) {
-  ordered_json json = {{"soup", SOUP_VERSION}, {"rule", recipe.rule}};
-  json["ingredients"] = ordered_json::array();
-  for (const Ingredient& ingredient : recipe.ingredients) {
-    ordered_json entry;
-    if (ingredient.made != nullptr) {
-      entry["recipe"] = recipe_json(*ingredient.made, folder);
-    } else if (!ingredient.path.empty()) {
-      entry["path"] = to_recipe(ingredient.path, folder);
-    }
-    for (const AdapterShare& adapter : ingredient.adapters) {
-      entry["adapters"].push_back({{"path", to_recipe(adapter.path, folder)},
-                                   {"weight", plain_number(adapter.weight)}});
-    }
-    if (recipe.merge == nullptr)
-      entry["weight"] = plain_number(ingredient.weight);
-    if (!ingredient.hash.empty()) entry["hash"] = ingredient.hash;
-    if (!ingredient.settings.empty()) {
-      entry["settings"] = numbers_json(ingredient.settings);
-    }
-    if (!ingredient.tensor_weights.empty()) {
-      entry["tensor_weights"] = numbers_json(ingredient.tensor_weights);
-    }
-    if (recipe.merge == nullptr &&
-        recipe.base ==
-            static_cast<size_t>(&ingredient - recipe.ingredients.data())) {
-      entry["base"] = true;
-    }
-    json["ingredients"].push_back(std::move(entry));
-  }
-  const Recipe defaults;
-  if (recipe.dtype != defaults.dtype) json["dtype"] = recipe.dtype;
-  if (!recipe.include.empty()) json["include"] = recipe.include;
-  if (!recipe.exclude.empty()) json["exclude"] = recipe.exclude;
-  if (recipe.ints != defaults.ints) json["ints"] = "first";
-  if (recipe.allow_nonfinite) json["allow_nonfinite"] = true;
-  if (recipe.experts != defaults.experts) {
-    json["experts"] = kLayouts[static_cast<size_t>(recipe.experts)].name;
-  }
-  if (!recipe.open.key.empty()) json["key"] = recipe.open.key;
-  if (recipe.open.ema) json["ema"] = true;
-  if (recipe.seed != 0) json["seed"] = recipe.seed;
-  if (!recipe.settings.empty()) {
-    json["settings"] = numbers_json(recipe.settings);
-  }
-  if (recipe.numerics != defaults.numerics) json["numerics"] = "mergekit";
-  if (recipe.work_dtype != defaults.work_dtype) {
-    json["work_dtype"] = recipe.work_dtype;
-  }
-  if (recipe.merge != nullptr) json["merge"] = merge_json(*recipe.merge);
-  return json;
 }
 
 Recipe read_recipe(const fs::path& path) {
