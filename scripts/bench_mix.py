@@ -341,7 +341,8 @@ def main():
     parser.add_argument("--cold", action="store_true",
                         help="drop the inputs from the page cache every time")
     parser.add_argument("--folder", help="keep the checkpoints here")
-    parser.add_argument("--only", nargs="+", help="these programs (and soup)")
+    parser.add_argument("--only", nargs="+", help="these programs (and soup)",
+                        choices=["paper", "timm", "mergekit", "sd-mecha"])
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
