@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "data/lines.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -36,21 +37,6 @@ Labels parse_labels(std::string_view text, const std::string& place) {
     labels.push_back(*label);
     if (comma == text.size()) return labels;
     text.remove_prefix(comma + 1);
-  }
-}
-
-/// Calls `use(line, place)` for every line of `path` that is not empty.
-template <typename Use>
-void for_each_line(const fs::path& path, const Use& use) {
-  const std::string text = read_text(path, kMostBytes);
-  std::string_view rest = text;
-  for (int64_t number = 1; !rest.empty(); ++number) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty()) continue;
-    use(line, path.string() + ": line " + std::to_string(number));
   }
 }
 
@@ -107,18 +93,20 @@ LabelMap parse_json_map(const fs::path& path,
 
 LabelMap parse_lines(const fs::path& path) {
   LabelMap map;
-  for_each_line(path, [&](std::string_view line, const std::string& place) {
+  const std::string text = read_text(path, kMostBytes);
+  Lines lines(text, path);
+  for (std::string_view line; lines.next(line);) {
     const size_t tab = line.find('\t');
     if (tab == 0 || tab == std::string_view::npos) {
-      throw Error(place + ": expected a name, a tab and labels");
+      lines.fail("expected a name, a tab and labels");
     }
     const auto [entry, fresh] =
         map.try_emplace(std::string(line.substr(0, tab)),
-                        parse_labels(line.substr(tab + 1), place));
+                        parse_labels(line.substr(tab + 1), lines.place()));
     if (!fresh) {
-      throw Error(place + ": names '" + printable(entry->first) + "' again");
+      lines.fail("names '" + printable(entry->first) + "' again");
     }
-  });
+  }
   return map;
 }
 
@@ -164,9 +152,11 @@ void apply_label_map(const LabelMap& map, const std::string& where,
 
 std::vector<Labels> read_classes(const fs::path& path) {
   std::vector<Labels> classes;
-  for_each_line(path, [&](std::string_view line, const std::string& place) {
-    classes.push_back(parse_labels(line, place));
-  });
+  const std::string text = read_text(path, kMostBytes);
+  Lines lines(text, path);
+  for (std::string_view line; lines.next(line);) {
+    classes.push_back(parse_labels(line, lines.place()));
+  }
   if (classes.empty()) throw Error(path.string() + ": names no class");
   return classes;
 }

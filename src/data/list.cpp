@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/text.h"
 #include "data/examples.h"
+#include "data/lines.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -14,43 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMostBytes = size_t{1} << 30;
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-
-/// Lines of a text, with their numbers. Empty ones are passed over.
-class Lines {
- public:
-  Lines(std::string_view text, const fs::path& where)
-      : rest_(text), where_(where) {
-    if (rest_.starts_with(kByteOrderMark)) {
-      rest_.remove_prefix(kByteOrderMark.size());
-    }
-  }
-
-  bool next(std::string_view& line) {
-    do {
-      if (rest_.empty()) return false;
-      ++number_;
-      const size_t end = std::min(rest_.find('\n'), rest_.size());
-      line = rest_.substr(0, end);
-      rest_.remove_prefix(std::min(end + 1, rest_.size()));
-      if (line.ends_with('\r')) line.remove_suffix(1);
-    } while (line.empty());
-    return true;
-  }
-
-  std::string place() const {
-    return where_.string() + ": line " + std::to_string(number_);
-  }
-
-  [[noreturn]] void fail(const std::string& what) const {
-    throw Error(place() + ": " + what);
-  }
-
- private:
-  std::string_view rest_;
-  const fs::path& where_;
-  int64_t number_ = 0;
-};
 
 /// Takes a field in quotes off `line`; "" in it is a quote.
 std::string quoted_field(std::string_view& line, const Lines& lines) {

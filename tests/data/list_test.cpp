@@ -20,17 +20,17 @@ using Files = std::vector<std::string>;
 TEST(List, ReadsCsvWithQuotes) {
   const Listing listing = parse_list(
       "\xef\xbb\xbfid,label,path\r\n7,3,a.png\r\n\r\n"
-      "8,0,\"b, \"\"c\"\".png\"\r\n9,12,/x/d.png",
-      "l.csv", "/root");
-  EXPECT_EQ(listing.files,
-            (Files{"/root/a.png", "/root/b, \"c\".png", "/x/d.png"}));
+      "8,0,\"b, \"\"c\"\".png\"\r\n9,12,/others/d.png",
+      "l.csv", "/pictures");
+  EXPECT_EQ(listing.files, (Files{"/pictures/a.png", "/pictures/b, \"c\".png",
+                                  "/others/d.png"}));
   EXPECT_EQ(listing.labels, (std::vector<Labels>{{3}, {0}, {12}}));
 }
 
 TEST(List, ReadsTsvAsItStands) {
-  const Listing listing =
-      parse_list("path\tlabel\tnote\n\"a\", b.png\t3\t\n", "l.tsv", "/root");
-  EXPECT_EQ(listing.files, (Files{"/root/\"a\", b.png"}));
+  const Listing listing = parse_list("path\tlabel\tnote\n\"a\", b.png\t3\t\n",
+                                     "l.tsv", "/pictures");
+  EXPECT_EQ(listing.files, (Files{"/pictures/\"a\", b.png"}));
   EXPECT_EQ(listing.labels, (std::vector<Labels>{{3}}));
 }
 
@@ -38,8 +38,9 @@ TEST(List, ReadsJsonLines) {
   const Listing listing = parse_list(
       "{\"path\": \"a.png\", \"label\": 3, \"note\": [1]}\n\n"
       "{\"label\": 0, \"path\": \"\\u00e9.png\"}\n",
-      "l.jsonl", "/root");
-  EXPECT_EQ(listing.files, (Files{"/root/a.png", "/root/\xc3\xa9.png"}));
+      "l.jsonl", "/pictures");
+  EXPECT_EQ(listing.files,
+            (Files{"/pictures/a.png", "/pictures/\xc3\xa9.png"}));
   EXPECT_EQ(listing.labels, (std::vector<Labels>{{3}, {0}}));
 }
 
