@@ -55,8 +55,7 @@ class InProcess : public Evaluator {
   bool counts() const override { return metric_.counts; }
   bool higher_is_better() const override { return metric_.higher_is_better; }
   std::optional<TermRange> terms() const override {
-    if (metric_.whole != nullptr) return std::nullopt;
-    return metric_.counts ? TermRange{.highest = 1} : TermRange{};
+    return term_range(metric_);
   }
   std::map<std::string, std::string> identity() const override {
     return {{"data set", name_},
@@ -112,6 +111,12 @@ class InProcess : public Evaluator {
 
   void check_labels(const DatasetSpec& spec) const {
     const Examples& examples = resident_.examples();
+    // Which of them an example counts by is another for every model.
+    if (options_.logits && !examples.also.empty()) {
+      throw Error(spec.name +
+                  ": several labels of a picture are right, but logits and "
+                  "predictions are kept with one");
+    }
     int32_t most =
         *std::max_element(examples.labels.begin(), examples.labels.end());
     for (const auto& more : examples.also) {

@@ -69,6 +69,11 @@ Verdict judge(std::span<const float> logits, int32_t label, int64_t example,
   return verdict;
 }
 
+std::optional<TermRange> term_range(const Metric& metric) {
+  if (metric.whole != nullptr) return std::nullopt;
+  return metric.counts ? TermRange{.highest = 1} : TermRange{};
+}
+
 Score score_of(std::vector<Verdict> verdicts, const Metric& metric) {
   std::stable_sort(
       verdicts.begin(), verdicts.end(),

@@ -42,8 +42,7 @@ class LogitsEvaluator : public Evaluator {
   bool counts() const override { return metric_.counts; }
   bool higher_is_better() const override { return metric_.higher_is_better; }
   std::optional<TermRange> terms() const override {
-    if (metric_.whole != nullptr) return std::nullopt;
-    return metric_.counts ? TermRange{.highest = 1} : TermRange{};
+    return term_range(metric_);
   }
   std::map<std::string, std::string> identity() const override {
     return {{"data set", dataset_}, {"metric", std::string(metric_.name)}};

@@ -243,6 +243,27 @@ TEST_F(InProcess, ClassesOfASpecAreOutputsOfTheHead) {
   expect_error<Error>([&] { make(); }, "outputs up to 5 of the head");
 }
 
+TEST_F(InProcess, AnyOfSeveralRightLabelsCounts) {
+  std::filesystem::create_directories(folder_ / "pictures/c");
+  std::filesystem::copy_file(
+      std::filesystem::path(SOUP_TEST_DATA) / "pictures/grey.png",
+      folder_ / "pictures/c/x.png");
+  spec_.loader = "folders";
+  spec_.path = folder_ / "pictures";
+  spec_.labels = "map";
+  spec_.label_map = folder_ / "labels.tsv";
+  const auto correct = [&](const std::string& labels) {
+    std::ofstream(spec_.label_map) << "x.png\t" << labels << "\n";
+    return make()->evaluate(*random_vit())->correct.value();
+  };
+  int64_t alone = 0;
+  for (const char* label : {"0", "1", "2", "3", "4"}) alone += correct(label);
+  EXPECT_EQ(alone, 1);
+  EXPECT_EQ(correct("3,1,4,0,2"), 1);
+  EXPECT_EQ(correct("0,1") + correct("2,3,4"), 1);
+  expect_error<Error>([&] { logits({}); }, "several labels of a picture");
+}
+
 TEST_F(InProcess, LabelsBeyondTheHeadAreAnError) {
   labels_[7] = 9;
   write_idx(folder_ / "labels", {kCount}, labels_);
