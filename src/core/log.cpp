@@ -9,8 +9,11 @@ namespace soup::log {
 namespace {
 
 spdlog::logger& logger() {
-  static const auto instance = [] {
-    auto made = spdlog::stderr_color_mt("soup");
+  // Never destroyed, and not in spdlog's registry, which is: an interrupt is
+  // told of while the statics of the process are being destroyed.
+  static auto* const instance = [] {
+    auto* const made = new spdlog::logger(
+        "soup", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     made->set_pattern("%n: %^%l%$: %v");
     return made;
   }();

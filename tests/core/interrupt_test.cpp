@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
 
 #include "core/file.h"
+#include "core/log.h"
 #include "support/temp_folder.h"
 
 namespace soup {
@@ -25,6 +29,25 @@ TEST_P(InterruptDeathTest, RemovesTemporaryFilesAndEndsInOrder) {
   EXPECT_EXIT(die(), ::testing::ExitedWithCode(128 + GetParam()),
               "interrupted");
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+// An interrupt may come while the process is ending: it is told of after the
+// statics that are younger than this one are gone.
+struct LateMessage {
+  ~LateMessage() {
+    log::error("interrupted late");
+    _exit(7);
+  }
+};
+
+TEST(LogDeathTest, TellsWhileTheProcessEnds) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto end = [] {
+    static const LateMessage late;
+    log::error("first");
+    std::exit(0);
+  };
+  EXPECT_EXIT(end(), ::testing::ExitedWithCode(7), "interrupted late");
 }
 
 INSTANTIATE_TEST_SUITE_P(Signals, InterruptDeathTest,
