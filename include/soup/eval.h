@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -148,6 +149,24 @@ std::vector<std::unique_ptr<Evaluator>> make_evaluators(
 CheckpointPtr recompute_batch_norm(const Checkpoint& checkpoint,
                                    const DatasetSpec& dataset, uint64_t seed,
                                    const EvaluatorOptions& options);
+
+/// What scores state dicts in process: libtorch and the models made of it.
+struct EngineInfo {
+  struct Model {
+    std::string_view name;
+    std::string_view summary;
+  };
+  std::string libtorch = {};  ///< version
+  bool cuda = false;          ///< a GPU can be used
+  std::vector<Model> models = {};
+};
+/// Loads libtorch, as make_evaluators and recompute_batch_norm do; nothing else
+/// does. All three throw Error where it, or our module beside it, is missing.
+EngineInfo engine_info();
+
+/// What a failure says to a user: `what()`, of libtorch's exceptions without
+/// the backtrace.
+std::string message_of(const std::exception&);
 
 /// True when `checkpoint` holds what a model says instead of a model: `logits`
 /// [examples, classes] in float32 and `labels` [examples] in int64, as

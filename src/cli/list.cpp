@@ -5,7 +5,6 @@
 #include "soup/checkpoint.h"
 #include "soup/data.h"
 #include "soup/eval.h"
-#include "soup/model.h"
 #include "soup/recipe.h"
 #include "soup/search.h"
 
@@ -49,7 +48,10 @@ constexpr std::array kTopics = {
           [] { return entries(rules()); }},
     Topic{"formats", "kinds of checkpoints", [] { return entries(formats()); }},
     Topic{"models", "architectures that can be scored",
-          [] { return entries(models()); }},
+          [] {
+            return entries(
+                std::span<const EngineInfo::Model>(engine_info().models));
+          }},
     Topic{"datasets", "named data sets, and whether they are here",
           dataset_entries},
     Topic{"loaders", "kinds of data sets a spec can describe",

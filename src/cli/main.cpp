@@ -1,5 +1,3 @@
-#include <c10/util/Exception.h>
-
 #include <CLI/CLI.hpp>
 #include <new>
 
@@ -7,6 +5,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "soup/error.h"
+#include "soup/eval.h"
 
 // Failures end here, once: 2 for a request that makes no sense as written, 1
 // for everything else, 128 + SIGPIPE when the reader of our output has gone.
@@ -19,12 +18,10 @@ int main(int argc, char** argv) {
   } catch (const soup::UsageError& e) {
     soup::log::error(e.what());
     return 2;
-  } catch (const c10::Error& e) {
-    soup::log::error(e.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     soup::log::error("not enough memory");
   } catch (const std::exception& e) {
-    soup::log::error(e.what());
+    soup::log::error(soup::message_of(e));
   }
   return 1;
 }

@@ -7,7 +7,7 @@
 #include "core/log.h"
 #include "core/table.h"
 #include "soup/error.h"
-#include "soup/model.h"
+#include "soup/eval.h"
 
 namespace soup {
 namespace {
@@ -88,10 +88,17 @@ std::vector<std::unique_ptr<Declared>> declare(CLI::App& program) {
   throw UsageError(message);
 }
 
+// Mixing needs no libtorch, so its absence is no failure here.
 std::string version() {
-  const TorchInfo torch = torch_info();
-  return "soup " SOUP_VERSION " (libtorch " + torch.version + ", CUDA " +
-         (torch.cuda ? "yes" : "no") + ")\n";
+  std::string torch = "no libtorch";
+  try {
+    const EngineInfo info = engine_info();
+    torch =
+        "libtorch " + info.libtorch + ", CUDA " + (info.cuda ? "yes" : "no");
+  } catch (const Error& e) {
+    log::warn(e.what());
+  }
+  return "soup " SOUP_VERSION " (" + torch + ")\n";
 }
 
 }  // namespace

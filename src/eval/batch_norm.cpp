@@ -10,6 +10,7 @@
 #include "core/progress.h"
 #include "core/threads.h"
 #include "eval/crew.h"
+#include "eval/engine.h"
 #include "eval/resident.h"
 #include "soup/error.h"
 #include "soup/eval.h"
@@ -90,9 +91,10 @@ std::unique_ptr<MemoryCheckpoint> copy_of(const Checkpoint& from) {
 
 }  // namespace
 
-CheckpointPtr recompute_batch_norm(const Checkpoint& checkpoint,
-                                   const DatasetSpec& dataset, uint64_t seed,
-                                   const EvaluatorOptions& options) {
+CheckpointPtr engine::recompute_batch_norm(const Checkpoint& checkpoint,
+                                           const DatasetSpec& dataset,
+                                           uint64_t seed,
+                                           const EvaluatorOptions& options) {
   const c10::InferenceMode guard;
   if (options.batch_size < 2) {
     throw UsageError("the batch size must be above 1 to have a variance");

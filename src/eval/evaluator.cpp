@@ -10,6 +10,7 @@
 #include "core/table.h"
 #include "core/threads.h"
 #include "eval/crew.h"
+#include "eval/engine.h"
 #include "eval/judge.h"
 #include "eval/projection.h"
 #include "eval/resident.h"
@@ -23,7 +24,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// What the evaluators of one call share.
-struct Engine {
+struct Shared {
   std::unique_ptr<Model> model;
   Crew crew;
 };
@@ -31,11 +32,11 @@ struct Engine {
 /// Scores in this process.
 class InProcess : public Evaluator {
  public:
-  InProcess(const DatasetSpec& spec, std::shared_ptr<Engine> engine,
+  InProcess(const DatasetSpec& spec, std::shared_ptr<Shared> shared,
             const EvaluatorOptions& options)
       : name_(spec.name),
-        engine_(std::move(engine)),
-        model_(engine_->model.get()),
+        shared_(std::move(shared)),
+        model_(shared_->model.get()),
         metric_(find_row(metrics(), options.metric, "metric")),
         options_(options),
         resident_(spec, model_->input(), model_->device()),
@@ -44,7 +45,7 @@ class InProcess : public Evaluator {
     const bool cpu = model_->device().is_cpu();
     unit_ = cpu ? sized_unit() : options.batch_size;
     // Enough units at a time to keep every thread busy, in whole batches.
-    const int64_t wanted = cpu ? unit_ * engine_->crew.size() : unit_;
+    const int64_t wanted = cpu ? unit_ * shared_->crew.size() : unit_;
     const int64_t batch = options.batch_size;
     block_ = (wanted + batch - 1) / batch * batch;
     check_labels(spec);
@@ -172,7 +173,7 @@ class InProcess : public Evaluator {
                            static_cast<size_t>(classes)});
       }
     };
-    engine_->crew.run(units, work);
+    shared_->crew.run(units, work);
   }
 
   /// Judges a block batch by batch; false when the watch stops.
@@ -217,7 +218,7 @@ class InProcess : public Evaluator {
   }
 
   std::string name_;
-  std::shared_ptr<Engine> engine_;
+  std::shared_ptr<Shared> shared_;
   Model* model_;
   const Metric& metric_;
   EvaluatorOptions options_;
@@ -236,7 +237,7 @@ void keep_freed_memory() {
 
 }  // namespace
 
-std::vector<std::unique_ptr<Evaluator>> make_evaluators(
+std::vector<std::unique_ptr<Evaluator>> engine::make_evaluators(
     std::span<const DatasetSpec> datasets, const Checkpoint& like,
     const EvaluatorOptions& options) {
   find_row(metrics(), options.metric, "metric");
@@ -250,11 +251,11 @@ std::vector<std::unique_ptr<Evaluator>> make_evaluators(
       options.model, like, find_device(options.device), options.head);
   const int wanted = options.threads > 0 ? options.threads : default_threads();
   const int threads = model->device().is_cpu() ? wanted : 1;
-  const auto engine =
-      std::shared_ptr<Engine>(new Engine{std::move(model), Crew(threads)});
+  const auto shared =
+      std::shared_ptr<Shared>(new Shared{std::move(model), Crew(threads)});
   std::vector<std::unique_ptr<Evaluator>> evaluators;
   for (const DatasetSpec& spec : datasets) {
-    evaluators.push_back(std::make_unique<InProcess>(spec, engine, options));
+    evaluators.push_back(std::make_unique<InProcess>(spec, shared, options));
   }
   return evaluators;
 }

@@ -1,0 +1,33 @@
+#include <ATen/core/Tensor.h>
+
+#include "core/table.h"
+#include "eval/engine.h"
+#include "soup/model.h"
+
+namespace soup::engine {
+
+EngineInfo engine_info() {
+  const TorchInfo torch = torch_info();
+  EngineInfo info = {.libtorch = torch.version, .cuda = torch.cuda};
+  for (const ModelKind& kind : models()) {
+    info.models.push_back({.name = kind.name, .summary = kind.summary});
+  }
+  return info;
+}
+
+std::string message_of(const std::exception& e) {
+  const auto* const of_torch = dynamic_cast<const c10::Error*>(&e);
+  return of_torch != nullptr ? of_torch->what_without_backtrace() : e.what();
+}
+
+}  // namespace soup::engine
+
+const soup::Engine* soup_engine() {
+  static constexpr soup::Engine engine = {
+      .make_evaluators = soup::engine::make_evaluators,
+      .recompute_batch_norm = soup::engine::recompute_batch_norm,
+      .engine_info = soup::engine::engine_info,
+      .message_of = soup::engine::message_of,
+  };
+  return &engine;
+}
