@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/columns.h"
+
 namespace soup {
 
 /// The reader of standard output has gone: the program ends quietly.
@@ -15,13 +17,6 @@ enum class OutputMode {
   kAuto,  ///< a table on a terminal, JSON Lines elsewhere
   kJson,
   kTable,
-};
-
-/// A column of a table for people.
-struct Column {
-  std::string title;
-  size_t width = 0;  ///< at least this many characters
-  bool right = false;
 };
 
 /// Standard output, which carries results only. The only writer to it.
@@ -44,12 +39,7 @@ class Output {
   bool json_;
 };
 
-/// One row of a table, padded to the columns' widths.
-std::string table_row(const std::vector<Column>& columns,
-                      const std::vector<std::string>& cells);
-/// The row of titles.
-std::string table_head(const std::vector<Column>& columns);
-/// All rows at once, columns as wide as their widest cell, titles first.
+/// The lines of table_lines.
 void print_table(const Output& output, std::vector<Column> columns,
                  const std::vector<std::vector<std::string>>& rows);
 

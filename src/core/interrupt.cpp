@@ -3,9 +3,10 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
+#include <filesystem>
 #include <set>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "core/log.h"
@@ -18,7 +19,7 @@ namespace {
 // signals are process-wide.
 struct Registry {
   std::recursive_mutex mutex;
-  std::set<std::string> files;
+  std::set<std::string> paths;
 };
 
 Registry& registry() {
@@ -40,10 +41,10 @@ sigset_t interrupts() {
   while (sigwait(&set, &signal) != 0) {
   }
   const InterruptBlock block;
-  // Backwards: a folder comes before the files in it.
-  for (auto file = registry().files.rbegin(); file != registry().files.rend();
-       ++file) {
-    std::remove(file->c_str());
+  // A folder with what is in it: shards that are complete have their names.
+  for (const std::string& path : registry().paths) {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
   }
   Progress::clear_line();
   log::error("interrupted");
@@ -71,15 +72,15 @@ void restore_interrupts() {
 
 InterruptBlock::InterruptBlock() : lock_(registry().mutex) {}
 
-void remove_on_interrupt(const std::filesystem::path& file) {
+void remove_on_interrupt(const std::filesystem::path& path) {
   const InterruptBlock block;
   // The folder may change under a relative name.
-  registry().files.insert(std::filesystem::absolute(file).string());
+  registry().paths.insert(std::filesystem::absolute(path).string());
 }
 
-void forget_on_interrupt(const std::filesystem::path& file) {
+void forget_on_interrupt(const std::filesystem::path& path) {
   const InterruptBlock block;
-  registry().files.erase(std::filesystem::absolute(file).string());
+  registry().paths.erase(std::filesystem::absolute(path).string());
 }
 
 }  // namespace soup

@@ -11,8 +11,8 @@ namespace soup {
 /// gives them to one that waits for them. Called once, first thing in main.
 void handle_interrupts();
 
-/// Registers a file, or a folder that is empty by then, that an interrupt
-/// removes.
+/// Registers a temporary file, or a folder with all that is in it, that an
+/// interrupt removes.
 void remove_on_interrupt(const std::filesystem::path&);
 void forget_on_interrupt(const std::filesystem::path&);
 

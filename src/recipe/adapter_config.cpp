@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 #include "core/json.h"
 #include "core/text.h"
@@ -37,8 +38,11 @@ constexpr std::array<std::string_view, 5> kChangedBases = {
 }  // namespace
 
 AdapterConfig::AdapterConfig(const std::filesystem::path& folder)
-    : where_(printable((folder / "adapter_config.json").string())),
-      json_(read_json(folder / "adapter_config.json", 1 << 20)) {
+    : AdapterConfig(read_json(folder / "adapter_config.json", 1 << 20),
+                    printable((folder / "adapter_config.json").string())) {}
+
+AdapterConfig::AdapterConfig(nlohmann::ordered_json json, std::string where)
+    : where_(std::move(where)), json_(std::move(json)) {
   if (!json_.is_object()) throw Error(where_ + ": expected a JSON object");
   if (text("peft_type") != "LORA") {
     throw Error(where_ + ": the adapter is of type " +

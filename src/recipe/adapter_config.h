@@ -23,6 +23,8 @@ class AdapterConfig {
   /// Throws Error for an adapter whose change is not scale * B * A, naming what
   /// makes it so.
   explicit AdapterConfig(const std::filesystem::path& folder);
+  /// `where` is put in front of messages.
+  AdapterConfig(nlohmann::ordered_json json, std::string where);
 
   const nlohmann::ordered_json& json() const { return json_; }
   /// True where `key` is there and no null, false, zero or empty value.

@@ -3,31 +3,22 @@
 #include <algorithm>
 #include <string_view>
 
+#include "core/columns.h"
 #include "core/text.h"
-#include "recipe/piece.h"
 #include "soup/error.h"
 
 namespace soup {
 namespace {
 
-constexpr size_t kLinesPerKind = 3;
+constexpr size_t kRowsOfAKind = 3;
 constexpr size_t kFiles = 20;
 
 std::string tensors(size_t n) {
   return std::to_string(n) + (n == 1 ? " tensor" : " tensors");
 }
 
-void append(std::vector<std::string>& lines, const std::string& file,
-            std::vector<std::string>& found, const char* what) {
-  for (size_t i = 0; i < std::min(found.size(), kLinesPerKind); ++i) {
-    lines.push_back(file + ": " + found[i]);
-  }
-  if (found.size() > kLinesPerKind) {
-    const size_t more = found.size() - kLinesPerKind;
-    lines.push_back(file + ": " + tensors(more) + " more " +
-                    (more == 1 ? "has" : "have") + " another " + what);
-  }
-  found.clear();
+std::string more(size_t all) {
+  return "and " + std::to_string(all - kRowsOfAKind) + " more";
 }
 
 }  // namespace
@@ -45,29 +36,17 @@ std::string exclusion(const std::string& name) {
   return "--exclude '" + regex + (whole ? "$'" : "'");
 }
 
-void Mistakes::differs(std::vector<std::string>& lines,
-                       const TensorInfo& tensor, const std::string& found,
-                       const std::string& expected) {
-  std::string line =
-      quoted(tensor) + " is " + found + ", but " + first_ + " has " + expected;
-  if (!hinted_) line += "; leave it out with " + exclusion(tensor.name);
-  hinted_ = true;
-  lines.push_back(line);
-}
-
 void Mistakes::shape(const TensorInfo& expected, const TensorInfo& found) {
-  differs(shapes_, expected, shape_text(found.shape),
-          shape_text(expected.shape));
+  shapes_.push_back(
+      {expected.name, shape_text(found.shape), shape_text(expected.shape)});
 }
 
 void Mistakes::dtype(const TensorInfo& expected, const TensorInfo& found) {
-  differs(dtypes_, expected, std::string(name(found.dtype)),
-          std::string(name(expected.dtype)));
+  dtypes_.push_back({expected.name, std::string(name(found.dtype)),
+                     std::string(name(expected.dtype))});
 }
 
-void Mistakes::finish(const Checkpoint& ingredient) {
-  const std::string file = ingredient.path().string();
-  const size_t before = lines_.size();
+std::string Mistakes::sentence_of_names() const {
   std::string names;
   if (!missing_.empty()) {
     names = tensors(missing_.size()) + " of " + first_ +
@@ -81,23 +60,76 @@ void Mistakes::finish(const Checkpoint& ingredient) {
                  : ", and " + std::to_string(extra_.size()) + verb + " extra";
     names += ", first '" + printable(extra_.front()) + "'";
   }
-  if (!names.empty()) lines_.push_back(file + ": " + names);
+  return names;
+}
+
+std::string Mistakes::sentence_of(const Difference& one) const {
+  return "'" + printable(one.tensor) + "' is " + one.found + ", but " + first_ +
+         " has " + one.expected + "; leave it out with " +
+         exclusion(one.tensor);
+}
+
+void Mistakes::add_names(const std::string& file,
+                         const std::vector<std::string>& names,
+                         const std::string& what) {
+  for (size_t i = 0; i < std::min(names.size(), kRowsOfAKind); ++i) {
+    rows_.push_back({file, names[i], what, ""});
+  }
+  if (names.size() > kRowsOfAKind) {
+    rows_.push_back({file, more(names.size()), what, ""});
+  }
+}
+
+void Mistakes::add_differences(const std::string& file,
+                               const std::vector<Difference>& found,
+                               const char* what) {
+  for (size_t i = 0; i < std::min(found.size(), kRowsOfAKind); ++i) {
+    rows_.push_back({file, found[i].tensor, found[i].found, found[i].expected});
+  }
+  if (found.size() > kRowsOfAKind) {
+    rows_.push_back({file, more(found.size()), what, ""});
+  }
+  mistakes_ += found.size();
+  if (found.empty() || !way_out_.empty()) return;
+  way_out_ = exclusion(found.front().tensor);
+  if (sentence_.empty()) sentence_ = file + ": " + sentence_of(found.front());
+}
+
+void Mistakes::finish(const Checkpoint& ingredient) {
+  const std::string file = ingredient.path().string();
+  const size_t before = rows_.size();
+  const std::string names = sentence_of_names();
+  if (!names.empty()) {
+    ++mistakes_;
+    if (sentence_.empty()) sentence_ = file + ": " + names;
+  }
+  add_names(file, missing_, "missing");
+  add_names(file, extra_, "extra");
+  add_differences(file, shapes_, "other shapes");
+  add_differences(file, dtypes_, "other types");
   missing_.clear();
   extra_.clear();
-  append(lines_, file, shapes_, "shape");
-  append(lines_, file, dtypes_, "dtype");
-  if (lines_.size() == before) return;
-  if (++files_ > kFiles) lines_.resize(before);
+  shapes_.clear();
+  dtypes_.clear();
+  if (rows_.size() == before) return;
+  if (++files_ > kFiles) rows_.resize(before);
 }
 
 void Mistakes::check() const {
-  if (lines_.empty()) return;
-  if (lines_.size() == 1) throw Error(lines_.front());
+  if (mistakes_ == 0) return;
+  if (mistakes_ == 1) throw Error(sentence_);
   std::string message = "the ingredients do not fit together:";
-  for (const std::string& line : lines_) message += "\n  " + line;
+  const std::vector<Column> columns = {
+      {"file"}, {"tensor"}, {"here"}, {"in " + first_}};
+  for (const std::string& line : table_lines(columns, rows_)) {
+    message += "\n  " + line;
+  }
   if (files_ > kFiles) {
     message += "\n  and " + std::to_string(files_ - kFiles) +
                " more ingredients do not fit";
+  }
+  if (!way_out_.empty()) {
+    message += "\n  leave tensors out with " + way_out_;
   }
   throw Error(message);
 }

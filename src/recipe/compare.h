@@ -14,7 +14,7 @@ namespace soup {
 std::string exclusion(const std::string& name);
 
 /// Collects mistakes of one ingredient after another, so that a user sees all
-/// of them at once.
+/// of them at once: one as a sentence, several as a table.
 class Mistakes {
  public:
   /// `first`: the ingredient the others are compared with.
@@ -31,13 +31,26 @@ class Mistakes {
   void check() const;
 
  private:
-  void differs(std::vector<std::string>& lines, const TensorInfo& tensor,
-               const std::string& found, const std::string& expected);
+  struct Difference {
+    std::string tensor;
+    std::string found;
+    std::string expected;
+  };
+
+  std::string sentence_of_names() const;
+  std::string sentence_of(const Difference&) const;
+  void add_names(const std::string& file, const std::vector<std::string>& names,
+                 const std::string& what);
+  void add_differences(const std::string& file,
+                       const std::vector<Difference>& found, const char* what);
 
   std::string first_;
-  bool hinted_ = false;
-  std::vector<std::string> missing_, extra_, shapes_, dtypes_;
-  std::vector<std::string> lines_;
+  std::vector<std::string> missing_, extra_;  ///< of this ingredient
+  std::vector<Difference> shapes_, dtypes_;   ///< of this ingredient
+  std::string sentence_;                      ///< of the first mistake
+  std::string way_out_;                       ///< of the first difference
+  size_t mistakes_ = 0;                       ///< sentences it would take
+  std::vector<std::vector<std::string>> rows_;
   size_t files_ = 0;
 };
 

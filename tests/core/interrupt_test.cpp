@@ -31,6 +31,22 @@ TEST_P(InterruptDeathTest, RemovesTemporaryFilesAndEndsInOrder) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
+TEST_P(InterruptDeathTest, RemovesAFolderWithFilesThatAreComplete) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const testing::TempFolder folder;
+  const auto die = [&] {
+    handle_interrupts();
+    std::filesystem::create_directory(folder / "temporary");
+    remove_on_interrupt(folder / "temporary");
+    write_text(folder / "temporary" / "shard", "complete", false);
+    kill(getpid(), GetParam());
+    for (;;) pause();
+  };
+  EXPECT_EXIT(die(), ::testing::ExitedWithCode(128 + GetParam()),
+              "interrupted");
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
 // An interrupt may come while the process is ending: it is told of after the
 // statics that are younger than this one are gone.
 struct LateMessage {

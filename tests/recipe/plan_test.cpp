@@ -82,14 +82,15 @@ TEST(Plan, TellsEveryMistakeOfEveryFileAtOnce) {
        zeros("e", {2}), zeros("f", {2}, DType::kI64)}));
   EXPECT_EQ(mistakes(recipe_of(models), models),
             "the ingredients do not fit together:\n"
-            "  b.pt: 1 tensor of a.pt is missing, first 'f', and 1 is extra, "
-            "first 'g'\n"
-            "  b.pt: 'a' is [3], but a.pt has [2]; leave it out with --exclude "
-            "'^a$'\n"
-            "  b.pt: 'b' is [3], but a.pt has [2]\n"
-            "  b.pt: 'c' is [3], but a.pt has [2]\n"
-            "  b.pt: 2 tensors more have another shape\n"
-            "  c.pt: 'f' is I64, but a.pt has F32");
+            "  file  tensor      here          in a.pt\n"
+            "  b.pt  f           missing\n"
+            "  b.pt  g           extra\n"
+            "  b.pt  a           [3]           [2]\n"
+            "  b.pt  b           [3]           [2]\n"
+            "  b.pt  c           [3]           [2]\n"
+            "  b.pt  and 2 more  other shapes\n"
+            "  c.pt  f           I64           F32\n"
+            "  leave tensors out with --exclude '^a$'");
 }
 
 TEST(Plan, StopsListingAfterTwentyFiles) {

@@ -1,4 +1,4 @@
-#include "cli/output.h"
+#include "core/columns.h"
 
 #include <gtest/gtest.h>
 
@@ -23,6 +23,11 @@ TEST(TableRow, EscapesWhatATerminalObeys) {
 
 TEST(TableRow, EndsWithoutBlanks) {
   EXPECT_EQ(table_row({{"", 5, false}, {"", 5, false}}, {"a", ""}), "a");
+}
+
+TEST(TableLines, AreAsWideAsTheWidestCell) {
+  EXPECT_EQ(table_lines({{"a"}, {"n", 0, true}}, {{"xyz", "1"}, {"", "10"}}),
+            (std::vector<std::string>{"a     n", "xyz   1", "     10"}));
 }
 
 }  // namespace
