@@ -24,13 +24,13 @@ template <size_t N>
 std::optional<fs::path> first_file(const fs::path& folder,
                                    const std::array<const char*, N>& names) {
   for (const char* name : names) {
-    if (fs::is_regular_file(folder / name)) return folder / name;
+    if (is_file(folder / name)) return folder / name;
   }
   return std::nullopt;
 }
 
 bool is_adapter(const fs::path& folder) {
-  return fs::is_regular_file(folder / "adapter_config.json");
+  return is_file(folder / "adapter_config.json");
 }
 
 // Files that are named like weights.
@@ -54,6 +54,11 @@ size_t count_weights(const fs::path& folder) {
 bool is_folder(const fs::path& path) {
   std::error_code error;
   return fs::is_directory(path, error);
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
 }
 
 std::optional<fs::path> adapter_folder(const fs::path& path) {

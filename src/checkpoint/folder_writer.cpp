@@ -54,10 +54,10 @@ fs::path folder_of(const fs::path& path) {
 // A folder that may be replaced: a model and files around it, nothing else.
 bool is_replaceable(const fs::path& folder) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (!entry.is_regular_file()) return false;
+    if (!is_file(entry.path())) return false;
   }
-  return fs::is_regular_file(folder / "model.safetensors") ||
-         fs::is_regular_file(folder / "adapter_model.safetensors") ||
+  return is_file(folder / "model.safetensors") ||
+         is_file(folder / "adapter_model.safetensors") ||
          find_index(folder).has_value();
 }
 
@@ -215,7 +215,7 @@ int64_t FolderWriter::commit(const Metadata& metadata) {
   for (const char* name : kCompanions) {
     const fs::path from = options_.companions / name;
     if (options_.companions.empty() || options_.files.contains(name) ||
-        !fs::is_regular_file(from)) {
+        !is_file(from)) {
       continue;
     }
     constexpr size_t kLargest = 256 << 20;

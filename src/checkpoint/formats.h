@@ -47,8 +47,10 @@ std::unique_ptr<CheckpointWriter> create_torch(
     const std::map<std::string, std::string>& metadata, const WriteOptions&);
 
 // folder.cpp
-/// As std::filesystem::is_directory; false for what cannot be looked at.
+/// As std::filesystem::is_directory and is_regular_file; false for what cannot
+/// be looked at.
 bool is_folder(const std::filesystem::path&);
+bool is_file(const std::filesystem::path&);
 /// True for a folder that is one model rather than a collection of them, be it
 /// one that has to be converted first.
 bool is_model_folder(const std::filesystem::path&);

@@ -94,12 +94,12 @@ bool has_file(const fs::path& folder, std::string_view prefix,
 }
 
 bool is_distributed(const fs::path& folder) {
-  return fs::is_regular_file(folder / ".metadata") &&
+  return is_file(folder / ".metadata") &&
          has_file(folder, "__", ".distcp");
 }
 
 bool is_deepspeed(const fs::path& folder) {
-  return fs::is_regular_file(folder / "zero_to_fp32.py") ||
+  return is_file(folder / "zero_to_fp32.py") ||
          has_file(folder, "mp_rank_", "_model_states.pt") ||
          has_file(folder, "", "_optim_states.pt");
 }

@@ -138,7 +138,7 @@ void ShardedCheckpoint::add(
 
 std::optional<fs::path> find_index(const fs::path& folder) {
   for (const char* name : kUsual) {
-    if (fs::is_regular_file(folder / name)) return folder / name;
+    if (is_file(folder / name)) return folder / name;
   }
   std::vector<fs::path> found;
   std::error_code error;
@@ -146,7 +146,7 @@ std::optional<fs::path> find_index(const fs::path& folder) {
        fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with('.') && name.ends_with(kSuffix) &&
-        entry.is_regular_file()) {
+        is_file(entry.path())) {
       found.push_back(entry.path());
     }
   }

@@ -111,7 +111,7 @@ void add_sidecar(const std::filesystem::path& path, TorchContents& contents) {
   if (contents.metadata.contains(kRecipeKey)) return;
   constexpr size_t kLargest = 64 << 20;
   const std::filesystem::path sidecar = sidecar_path(path);
-  if (!std::filesystem::is_regular_file(sidecar)) return;
+  if (!is_file(sidecar)) return;
   contents.metadata[kRecipeKey] = read_text(sidecar, kLargest);
 }
 

@@ -124,6 +124,13 @@ TEST(Collect, TakesAModelFolderAsOneCheckpoint) {
   EXPECT_EQ(both[0]->path(), folder / "run9" / "model.safetensors");
 }
 
+TEST(Collect, AFolderWithoutWeightsIsNoModel) {
+  const TempFolder folder;
+  put(folder / "config.json", "{}");
+  expect_error<Error>([&] { open_checkpoint(folder.path()); },
+                      "holds no model");
+}
+
 TEST(Collect, SaysThatNothingIsLeft) {
   const TempFolder folder;
   put(folder / "log.txt", "epoch 1");

@@ -199,6 +199,18 @@ class Faults:
                    f"read-only folder: exit {code}: {said}")
         self.check(self.found() == old, "read-only folder: output changed")
 
+    def unreadable_folder(self):
+        before = ("setpriv", "--bounding-set=-dac_override,-dac_read_search"
+                  ) if os.geteuid() == 0 else ()
+        locked = self.folder / "locked"
+        locked.mkdir(mode=0)
+        done = subprocess.run([*before, self.soup, "uniform", locked],
+                              capture_output=True, text=True, check=False)
+        locked.rmdir()
+        self.check(done.returncode == 1 and done.stdout == "" and
+                   f"{locked}: cannot read the folder" in done.stderr,
+                   f"unreadable folder: exit {done.returncode}, {done.stderr}")
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -212,6 +224,7 @@ def main():
             faults.truncated_meanwhile()
             faults.limited_size()
             faults.read_only_folder()
+        faults.unreadable_folder()
         faults.full_disk()
     print(*faults.wrong, sep="\n")
     print(f"{faults.checks} checks, {len(faults.wrong)} wrong")
