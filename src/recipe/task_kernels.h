@@ -15,8 +15,9 @@ struct SideSums {
   double* weight = nullptr;
 };
 
-/// Draws that are made at once.
-inline constexpr size_t kDrawsAtOnce = 64;
+/// Draws that are made at once: so many that compilers take the loop over them
+/// for one to vectorise, not to unroll.
+inline constexpr size_t kDrawsAtOnce = 128;
 
 struct TaskKernels {
   /// values[i] -= from[i].
