@@ -4,8 +4,8 @@
 Llamas of about 1 GB in bfloat16 (a base and two fine-tunes) are made in a
 folder and merged by both programs in turn, in one run, with a warm page cache.
 Printed are the best wall time of each, the time without start-up and imports,
-peak anonymous memory and peak resident memory (which counts mapped files), and
-ratios to soup. The output of both is removed before the next.
+processor seconds, peak anonymous memory and peak resident memory (which counts
+mapped files), and ratios to soup. The output of both is removed before the next.
 
   scripts/bench_merge.py --soup build/soup --mergekit PYTHON
   scripts/bench_merge.py --soup build/soup --only ties --layers 2
@@ -178,19 +178,20 @@ def plan_professor(soup):
 
 
 def best(runs):
-    return {key: (min if key in ("seconds", "work") else max)(
+    return {key: (min if key in ("seconds", "work", "cpu") else max)(
         run[key] for run in runs) for key in runs[0]}
 
 
 def show(name, soup, other):
-    line = (f"{name:12} {soup['seconds']:7.2f} s {soup['anonymous'] / 1e6:7.0f} "
-            f"{soup['resident'] / 1e6:7.0f} MB")
+    line = (f"{name:12} {soup['seconds']:7.2f} s {soup['cpu']:7.2f} s "
+            f"{soup['anonymous'] / 1e6:5.0f} {soup['resident'] / 1e6:5.0f} MB")
     if other:
         line += (f" | {other['seconds']:7.2f} s ({other['work']:7.2f}) "
-                 f"{other['anonymous'] / 1e6:7.0f} "
-                 f"{other['resident'] / 1e6:7.0f} MB | "
+                 f"{other['cpu']:7.2f} s {other['anonymous'] / 1e6:5.0f} "
+                 f"{other['resident'] / 1e6:5.0f} MB | "
                  f"{other['seconds'] / soup['seconds']:6.1f} "
                  f"({other['work'] / soup['seconds']:6.1f}) "
+                 f"{other['cpu'] / soup['cpu']:6.1f} "
                  f"{other['anonymous'] / max(soup['anonymous'], 1):6.0f}")
     print(line, flush=True)
 
@@ -216,13 +217,13 @@ def main():
     scratch.mkdir(exist_ok=True)
     if not (scratch / "b").exists():
         make_models(scratch, args.layers)
-    out = scratch / "out"
+    out = str(scratch / "out")
     env = dict(os.environ, HF_HUB_OFFLINE="1")
     size = (scratch / "a" / "model.safetensors").stat().st_size
     print(f"models of {size / 1e9:.2f} GB; load before: {os.getloadavg()[0]:.1f}")
-    print("method       soup: wall, anonymous, resident | mergekit: wall (without "
-          "imports), anonymous, resident | ratios: wall (without imports), "
-          "anonymous")
+    print("method       soup: wall, processor, anonymous, resident | mergekit: "
+          "wall (without imports), processor, anonymous, resident | ratios: "
+          "wall (without imports), processor, anonymous")
     ratios = []
     try:
         for name in args.only or RECIPES:
@@ -245,16 +246,17 @@ def main():
             other = best(runs["mergekit"]) if args.mergekit else None
             show(name, soup, other)
             if other:
-                ratios.append([other[key] / soup["seconds"]
-                               for key in ("seconds", "work")])
+                ratios.append([other["seconds"] / soup["seconds"],
+                               other["work"] / soup["seconds"],
+                               other["cpu"] / soup["cpu"]])
     finally:
         remove(out)
         if not args.folder:
             shutil.rmtree(scratch)
     if ratios:
         means = [math.exp(sum(map(math.log, r)) / len(r)) for r in zip(*ratios)]
-        print(f"geometric mean: {means[0]:.1f} ({means[1]:.1f} without imports); "
-              f"load after: {os.getloadavg()[0]:.1f}")
+        print(f"geometric mean: {means[0]:.1f} ({means[1]:.1f} without imports), "
+              f"processor {means[2]:.1f}; load after: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 #include "recipe/draws.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "core/hash.h"
-#include "core/philox.h"
+#include "recipe/kernels.h"
 
 namespace soup {
 
@@ -22,12 +23,14 @@ void Draws::get(size_t ingredient, int64_t begin, size_t n,
                 uint32_t* out) const {
   auto block = static_cast<uint64_t>(begin) / 4;
   auto skip = static_cast<size_t>(begin % 4);
-  for (size_t i = 0; i < n; ++block, skip = 0) {
-    const auto four = philox(
-        {static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
-         static_cast<uint32_t>(ingredient), 0},
-        key_);
-    for (size_t j = skip; j < 4 && i < n; ++j) out[i++] = four[j];
+  std::array<uint32_t, kDrawsAtOnce> drawn;
+  for (size_t i = 0; i < n; block += kDrawsAtOnce / 4, skip = 0) {
+    kernels().task.draw(block, static_cast<uint32_t>(ingredient), key_,
+                        drawn.data());
+    const size_t count = std::min(drawn.size() - skip, n - i);
+    std::copy_n(drawn.begin() + static_cast<std::ptrdiff_t>(skip), count,
+                out + i);
+    i += count;
   }
 }
 

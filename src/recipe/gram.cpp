@@ -3,25 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
 
 #include "core/threads.h"
+#include "recipe/kernels.h"
 #include "recipe/runs.h"
 
 namespace soup {
 namespace {
-
-// In parts that do not wait for each other.
-double dot_product(const double* a, const double* b, size_t n) {
-  constexpr size_t kParts = 8;
-  std::array<double, kParts> sums{};
-  size_t i = 0;
-  for (; i + kParts <= n; i += kParts) {
-    for (size_t j = 0; j < kParts; ++j) sums[j] += a[i + j] * b[i + j];
-  }
-  for (; i < n; ++i) sums[0] += a[i] * b[i];
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
-}
 
 // The vectors' values of one span.
 class Reader {
@@ -35,7 +23,7 @@ class Reader {
       double* values = values_[i].data();
       whole_.read(vectors_.sources[i], span, values);
       if (!vectors_.origin) continue;
-      for (size_t j = 0; j < span.n; ++j) values[j] -= origin_[j];
+      kernels().task.subtract(origin_.data(), span.n, values);
     }
   }
   void add_products(size_t n, double* sums) const {
@@ -43,7 +31,7 @@ class Reader {
     for (size_t i = 0; i < size; ++i) {
       for (size_t j = i; j < size; ++j) {
         sums[i * size + j] +=
-            dot_product(values_[i].data(), values_[j].data(), n);
+            kernels().task.dot_product(values_[i].data(), values_[j].data(), n);
       }
     }
   }

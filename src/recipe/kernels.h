@@ -6,6 +6,7 @@
 #include <span>
 
 #include "core/dtype.h"
+#include "recipe/task_kernels.h"
 
 /// The loops over values, compiled once per instruction set. All variants give
 /// the same bytes: only IEEE operations in a fixed order, never contracted.
@@ -47,6 +48,7 @@ struct Kernels {
   /// values that are not zero; `low` is one less than the magnitude.
   void (*bf16_range)(const std::byte* in, size_t n, uint16_t* low,
                      uint16_t* high);
+  TaskKernels task;
 };
 
 /// Variants this processor can run, the fastest first.

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/table.h"
 #include "core/text.h"
 #include "soup/error.h"
 
@@ -86,6 +87,24 @@ bool in_module(const std::string& module, std::string_view name) {
   if (module.empty()) return true;
   return ("." + std::string(name) + ".").find("." + module + ".") !=
          std::string::npos;
+}
+
+std::string no_module(const std::string& module, const Checkpoint& model) {
+  std::set<std::string_view> names;
+  for (const TensorInfo& tensor : model.tensors()) {
+    std::string_view rest = tensor.name;
+    for (int depth = 0; depth < 2; ++depth) {
+      const size_t dot = rest.find('.');
+      if (dot == std::string_view::npos) break;
+      const std::string_view name = rest.substr(0, dot);
+      if (name.find_first_not_of("0123456789") == name.npos) break;
+      names.insert(name);
+      rest.remove_prefix(dot + 1);
+    }
+  }
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  return "no module '" + printable(module) + "'" +
+         printable(suggestion(module, known));
 }
 
 Layers::Layers(const Checkpoint& model, const nlohmann::ordered_json& config)

@@ -60,5 +60,8 @@ bool is_before_layers(std::string_view name);
 
 /// `module` is empty or one of the parts of `name` between dots.
 bool in_module(const std::string& module, std::string_view name);
+/// "no module 'x', did you mean 'y'?", where the outermost two parts of the
+/// tensors' names are what modules can be called.
+std::string no_module(const std::string& module, const Checkpoint& model);
 
 }  // namespace soup

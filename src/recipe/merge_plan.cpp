@@ -117,7 +117,12 @@ class MergePlanner {
       note_stack(first, stack);
     }
     const auto all = [](const MergeModel&, const TensorInfo&) { return true; };
-    for (const TensorInfo* tensor : tensors_of(whole, all)) {
+    const auto tensors = tensors_of(whole, all);
+    if (tensors.empty() && !module.name.empty()) {
+      mistakes_.add(module.line, first.name() + " has " +
+                                     no_module(module.name, first.file()));
+    }
+    for (const TensorInfo* tensor : tensors) {
       double t = 0;
       double depth = -1;
       if (const auto place = first.layers().locate(tensor->name)) {

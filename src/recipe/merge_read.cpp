@@ -159,9 +159,12 @@ void read_merge(const nlohmann::ordered_json& merge, const std::string& where,
   MergeConfig config = read_merge_config(node_of_json(merge), complaints,
                                          recipe.ingredients.size());
   complaints.check();
-  const std::string dtype = recipe.dtype;
+  // The strict form says what the recipe's `dtype` and `out_dtype` came to.
+  std::string dtype = recipe.dtype;
+  std::string work_dtype = recipe.work_dtype;
   set_merge(recipe, std::move(config));
-  recipe.dtype = dtype;
+  recipe.dtype = std::move(dtype);
+  if (!work_dtype.empty()) recipe.work_dtype = std::move(work_dtype);
 }
 
 void check_recipe_paths(const Recipe& recipe,

@@ -19,14 +19,12 @@ class Ranks {
             std::vector<uint64_t>& bits);
 
  private:
-  struct Entry {
-    uint32_t key = 0;
-    uint32_t index = 0;
-  };
-  void sort(std::span<const double> row);
+  void rank(std::span<const double> row);
 
-  std::vector<Entry> entries_;
-  std::vector<Entry> other_;
+  std::vector<uint64_t> entries_;  ///< key above index
+  std::vector<uint64_t> other_;
+  std::vector<uint32_t> ranks_;
+  std::vector<uint64_t> words_;
 };
 
 }  // namespace soup

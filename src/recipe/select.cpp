@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 #include <mutex>
 #include <optional>
 
+#include "recipe/kernels.h"
 #include "recipe/runs.h"
 
 namespace soup {
@@ -23,9 +25,13 @@ struct Search {
 };
 
 // Bits of magnitudes order as the magnitudes do.
-uint64_t key_of(double magnitude, bool is_float) {
-  return is_float ? std::bit_cast<uint32_t>(static_cast<float>(magnitude))
-                  : std::bit_cast<uint64_t>(magnitude);
+void make_keys(const double* magnitudes, size_t n, bool are_floats,
+               uint64_t* keys) {
+  if (are_floats) {
+    kernels().task.float_keys(magnitudes, n, keys);
+  } else {
+    std::memcpy(keys, magnitudes, n * sizeof(uint64_t));
+  }
 }
 
 double value_of(uint64_t key, bool is_float) {
@@ -89,9 +95,8 @@ class Selection {
         for (size_t i = 0; i < searches_.size(); ++i) {
           if (i == 0 || searches_[i].sequence != searches_[i - 1].sequence) {
             compute(*span, searches_[i].sequence, values.data());
-            for (size_t j = 0; j < span->n; ++j) {
-              keys[j] = key_of(values[j], magnitudes_.are_floats);
-            }
+            make_keys(values.data(), span->n, magnitudes_.are_floats,
+                      keys.data());
           }
           work.add(i, *span, keys.data());
         }
@@ -151,8 +156,8 @@ class Selection {
       std::vector<int64_t>& counts;
 
       void add(size_t i, const Span& span, const uint64_t* keys) {
-        counts[i * all.whole_.parts() + span.part] +=
-            std::count(keys, keys + span.n, all.searches_[i].prefix);
+        counts[i * all.whole_.parts() + span.part] += static_cast<int64_t>(
+            kernels().task.count_equal(keys, span.n, all.searches_[i].prefix));
       }
       void finish() {}
     };
@@ -168,12 +173,13 @@ class Selection {
     while (left > counts[part]) left -= counts[part++];
     const Magnitudes::Compute compute = magnitudes_.reader();
     std::array<double, kRun> values;
+    std::array<uint64_t, kRun> keys;
     int64_t end = 0;
     whole_.scan(part, [&](const Span& span) {
       compute(span, search.sequence, values.data());
+      make_keys(values.data(), span.n, magnitudes_.are_floats, keys.data());
       for (size_t j = 0; j < span.n && left > 0; ++j) {
-        const uint64_t key = key_of(values[j], magnitudes_.are_floats);
-        if (key == search.prefix && --left == 0) {
+        if (keys[j] == search.prefix && --left == 0) {
           end = span.begin + static_cast<int64_t>(j) + 1;
         }
       }

@@ -23,6 +23,11 @@ struct Cut {
     return magnitude > threshold ||
            (magnitude == threshold && index < ties_end);
   }
+  /// True where no number can be among them.
+  bool is_empty() const {
+    return threshold == std::numeric_limits<double>::infinity() &&
+           ties_end == 0;
+  }
 };
 
 /// Numbers that are computed anew in every pass, several sequences of them.

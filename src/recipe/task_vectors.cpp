@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "recipe/blend.h"
+#include "recipe/kernels.h"
 #include "recipe/rule_bodies.h"
 #include "recipe/runs.h"
 #include "recipe/task.h"
@@ -47,90 +48,90 @@ struct Side {
     std::fill_n(share.begin(), n, 0.0);
     std::fill_n(weight.begin(), n, 0.0);
   }
+  SideSums sums() { return {sum.data(), share.data(), weight.data()}; }
   void finish(const Task& task, const double* base, const double* divisor,
               size_t n, double* out) const {
-    for (size_t i = 0; i < n; ++i) {
-      const double by = task.normalize && divisor[i] != 0 ? divisor[i] : 1;
-      out[i] = (1 - task.lambda * (share[i] / by)) * base[i] +
-               task.lambda * (sum[i] / by);
-    }
+    kernels().task.finish_sum(sum.data(), share.data(), divisor, base, n,
+                              task.lambda, out);
   }
+};
+
+// The donors' task vectors, one after another, of one run.
+class Donors {
+ public:
+  explicit Donors(const Task& task) : task_(task), sieve_(task.tensor) {}
+
+  const double* read_base(const Run& run) {
+    run.read(*task_.tensor.base, base_.data());
+    return base_.data();
+  }
+  /// After read_base().
+  void read(const Run& run, size_t donor) {
+    run.read(task_.donors[donor], x.data());
+    std::copy_n(x.begin(), run.n, difference.begin());
+    kernels().task.subtract(base_.data(), run.n, difference.data());
+    sieve_.shares(task_.thinning(donor), task_.donors[donor], run.element(),
+                  run.n, difference.data(), shares.data());
+  }
+  double factor(size_t donor) const {
+    return task_.weight(donor) * task_.thinning(donor).scale;
+  }
+
+  Values x{};
+  Values difference{};
+  Values shares{};
+
+ private:
+  const Task& task_;
+  Sieve sieve_;
+  Values base_{};
 };
 
 // All task vectors added up.
 void add_up(Piece& piece) {
   const Task task(piece);
-  const Sieve sieve(task.tensor);
+  Donors donors(task);
   Side all;
-  Values base;
-  Values x;
-  Values difference;
-  Values shares;
   Values divisor;
-  divisor.fill(task.sum_of_weights(Rounding(task.tensor)));
+  divisor.fill(task.normalize ? task.sum_of_weights(Rounding(task.tensor)) : 1);
   make_runs(piece, [&](const Run& run, double* out) {
-    run.read(*task.tensor.base, base.data());
+    const double* base = donors.read_base(run);
     all.clear(run.n);
     for (size_t donor = 0; donor < task.donors.size(); ++donor) {
-      run.read(task.donors[donor], x.data());
-      for (size_t i = 0; i < run.n; ++i) difference[i] = x[i] - base[i];
-      const Thinning& thinning = task.thinning(donor);
-      sieve.shares(thinning, task.donors[donor], run.element(), run.n,
-                   difference.data(), shares.data());
-      const double factor = task.weight(donor) * thinning.scale;
-      for (size_t i = 0; i < run.n; ++i) {
-        all.sum[i] += factor * shares[i] * x[i];
-        all.share[i] += factor * shares[i];
-      }
+      donors.read(run, donor);
+      kernels().task.add_shares(donors.x.data(), donors.shares.data(), run.n,
+                                donors.factor(donor), all.sum.data(),
+                                all.share.data());
     }
-    all.finish(task, base.data(), divisor.data(), run.n, out);
+    all.finish(task, base, divisor.data(), run.n, out);
   });
 }
 
 // Only those that agree with the sign of the sum: TIES, section 3.
 void add_agreeing(Piece& piece) {
+  const TaskKernels& loops = kernels().task;
   const Task task(piece);
-  const Sieve sieve(task.tensor);
+  Donors donors(task);
   Side positive;
   Side negative;
-  Values base;
-  Values x;
-  Values difference;
-  Values shares;
   Values total;
+  Values ones;
+  ones.fill(1);
+  const double* divisor = task.normalize ? positive.weight.data() : ones.data();
   make_runs(piece, [&](const Run& run, double* out) {
-    run.read(*task.tensor.base, base.data());
+    const double* base = donors.read_base(run);
     positive.clear(run.n);
     negative.clear(run.n);
     std::fill_n(total.begin(), run.n, 0.0);
     for (size_t donor = 0; donor < task.donors.size(); ++donor) {
-      run.read(task.donors[donor], x.data());
-      for (size_t i = 0; i < run.n; ++i) difference[i] = x[i] - base[i];
-      const Thinning& thinning = task.thinning(donor);
-      sieve.shares(thinning, task.donors[donor], run.element(), run.n,
-                   difference.data(), shares.data());
-      const double weight = task.weight(donor);
-      const double factor = weight * thinning.scale;
-      for (size_t i = 0; i < run.n; ++i) {
-        const double term = factor * shares[i] * difference[i];
-        total[i] += term;
-        const double up = term > 0 ? 1 : 0;
-        const double down = term < 0 ? 1 : 0;
-        positive.sum[i] += up * factor * x[i];
-        positive.share[i] += up * factor;
-        positive.weight[i] += up * weight;
-        negative.sum[i] += down * factor * x[i];
-        negative.share[i] += down * factor;
-        negative.weight[i] += down * weight;
-      }
+      donors.read(run, donor);
+      loops.add_by_sign(donors.x.data(), donors.difference.data(),
+                        donors.shares.data(), run.n, donors.factor(donor),
+                        task.weight(donor), total.data(), positive.sums(),
+                        negative.sums());
     }
-    for (size_t i = 0; i < run.n; ++i) {
-      if (total[i] >= 0) continue;
-      positive.sum[i] = negative.sum[i];
-      positive.share[i] = negative.share[i];
-      positive.weight[i] = negative.weight[i];
-    }
-    positive.finish(task, base.data(), positive.weight.data(), run.n, out);
+    loops.choose_side(total.data(), run.n, positive.sums(), negative.sums());
+    positive.finish(task, base, divisor, run.n, out);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "recipe/kernels.h"
 #include "recipe/ranks.h"
 #include "recipe/runs.h"
 
@@ -28,7 +29,7 @@ class Differences {
       rounding_(base_.data(), span.n);
       base_at_ = span.begin;
     }
-    for (size_t i = 0; i < span.n; ++i) out[i] -= base_[i];
+    kernels().task.subtract(base_.data(), span.n, out);
     rounding_(out, span.n);
   }
 
@@ -83,9 +84,7 @@ void find_bands(const WholeTensor& whole, Thin how, Thinned& thinned) {
             return [&, differences = Differences(whole)](
                        const Span& span, size_t s, double* out) mutable {
               differences.read(span, s, out);
-              for (size_t i = 0; i < span.n; ++i) {
-                out[i] = sieve.magnitude(out[i]);
-              }
+              sieve.magnitudes(out, span.n);
             };
           },
       .are_floats = sieve.float_magnitudes()};
@@ -144,11 +143,15 @@ void rescale(const WholeTensor& whole, Thinned& thinned) {
         differences.read(span, i, values.data());
         sieve.shares(thinning, sources[i], span.begin, span.n, values.data(),
                      shares.data());
+        double all = sum[2 * i];
+        double kept = sum[2 * i + 1];
         for (size_t j = 0; j < span.n; ++j) {
           const double magnitude = std::fabs(values[j]);
-          sum[2 * i] += magnitude;
-          sum[2 * i + 1] += magnitude * shares[j];
+          all += magnitude;
+          kept += magnitude * shares[j];
         }
+        sum[2 * i] = all;
+        sum[2 * i + 1] = kept;
       }
     };
   });
@@ -195,14 +198,21 @@ Sieve::Sieve(const PlannedTensor& tensor)
   }
 }
 
-double Sieve::magnitude(double difference) const {
-  const double magnitude = std::fabs(difference);
-  return floats_ ? static_cast<double>(static_cast<float>(magnitude))
-                 : magnitude;
+void Sieve::magnitudes(double* differences, size_t n) const {
+  kernels().task.magnitudes(differences, n, floats_, differences);
+}
+
+void Sieve::cut(const Cut& cut, int64_t begin, size_t n,
+                const double* differences, double* shares) const {
+  const int64_t ties =
+      std::clamp<int64_t>(cut.ties_end - begin, 0, static_cast<int64_t>(n));
+  kernels().task.larger(differences, n, floats_, cut.threshold,
+                        static_cast<size_t>(ties), shares);
 }
 
 void Sieve::shares(const Thinning& thinning, size_t k, int64_t begin, size_t n,
                    const double* differences, double* shares) const {
+  const TaskKernels& loops = kernels().task;
   switch (thinning.kind) {
     case Thinning::Kind::kAll:
       std::fill_n(shares, n, 1.0);
@@ -210,27 +220,22 @@ void Sieve::shares(const Thinning& thinning, size_t k, int64_t begin, size_t n,
     case Thinning::Kind::kNone:
       std::fill_n(shares, n, 0.0);
       return;
-    case Thinning::Kind::kBand:
-      for (size_t i = 0; i < n; ++i) {
-        const double size = magnitude(differences[i]);
-        const int64_t index = begin + static_cast<int64_t>(i);
-        const bool stays = thinning.keep.keeps(size, index) &&
-                           !thinning.drop.keeps(size, index);
-        shares[i] = stays ? 1 : 0;
-      }
+    case Thinning::Kind::kBand: {
+      cut(thinning.keep, begin, n, differences, shares);
+      if (thinning.drop.is_empty()) return;
+      std::array<double, kRun> dropped;
+      cut(thinning.drop, begin, n, differences, dropped.data());
+      loops.subtract(dropped.data(), n, shares);
       return;
+    }
     case Thinning::Kind::kRandom: {
       std::array<uint32_t, kRun> drawn;
       draws_.get(tensor_.sources[k].ingredient, begin, n, drawn.data());
-      for (size_t i = 0; i < n; ++i) {
-        shares[i] = drawn[i] < thinning.limit ? 1 : 0;
-      }
+      loops.smaller(drawn.data(), n, thinning.limit, shares);
       return;
     }
     case Thinning::Kind::kBits:
-      for (size_t i = 0; i < n; ++i) {
-        shares[i] = thinning.bit(begin + static_cast<int64_t>(i)) ? 1 : 0;
-      }
+      loops.unpack(thinning.bits.data(), static_cast<size_t>(begin), n, shares);
   }
 }
 

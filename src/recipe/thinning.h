@@ -28,11 +28,6 @@ struct Thinning {
   uint64_t limit = 0;
   std::vector<uint64_t> bits;
   double scale = 1;  ///< what stays is multiplied by it
-
-  bool bit(int64_t index) const {
-    const auto i = static_cast<uint64_t>(index);
-    return ((bits[i / 64] >> (i % 64)) & 1) != 0;
-  }
 };
 
 /// Of all donors of a tensor, in their order.
@@ -59,11 +54,14 @@ class Sieve {
   /// k, at most kRun.
   void shares(const Thinning&, size_t k, int64_t begin, size_t n,
               const double* differences, double* shares) const;
-  /// The magnitude by which elements are compared.
-  double magnitude(double difference) const;
+  /// Makes differences the magnitudes by which elements are compared.
+  void magnitudes(double* differences, size_t n) const;
   bool float_magnitudes() const { return floats_; }
 
  private:
+  void cut(const Cut& cut, int64_t begin, size_t n, const double* differences,
+           double* shares) const;
+
   const PlannedTensor& tensor_;
   Draws draws_;
   bool floats_ = true;

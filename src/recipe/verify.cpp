@@ -95,11 +95,12 @@ std::string changed_config(const std::filesystem::path& file,
 }
 
 // An ingredient that is not what it was when the soup was made.
-std::string changed_ingredient(const Recipe& recipe, const MixResult& mixed) {
+std::string changed_ingredient(const Recipe& recipe, const MixResult& mixed,
+                               std::span<const Checkpoint* const> opened) {
   for (size_t k = 0; k < recipe.ingredients.size(); ++k) {
     const Ingredient& ingredient = recipe.ingredients[k];
     if (ingredient.hash.empty() || ingredient.hash == mixed.hashes[k]) continue;
-    return ingredient.path.string() +
+    return opened[k]->path().string() +
            ": has changed since the soup was made (content hash " +
            mixed.hashes[k] + ", expected " + ingredient.hash + ")";
   }
@@ -144,7 +145,7 @@ VerifyResult verify_soup(const std::filesystem::path& file,
   MixOptions options = mix_options;
   options.hash = true;
   const MixResult mixed = mix(plan, ingredients, sink, options);
-  std::string difference = changed_ingredient(recipe, mixed);
+  std::string difference = changed_ingredient(recipe, mixed, ingredients);
   if (difference.empty() && sink.difference()) {
     const auto [tensor, byte] = *sink.difference();
     difference = file.string() + ": " + quoted(plan.tensors[tensor].out) +

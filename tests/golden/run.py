@@ -27,6 +27,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from merge_files import merge_files
+
 KEYS = ("exit", "stdout", "stderr", "files")
 
 
@@ -78,6 +80,7 @@ def make_files(folder):
 
     adapter("one", 2, [1, 2], [1, 0])
     adapter("two", 2, [4, 6], [0, 1])
+    merge_files(write, safetensors)
 
 
 def parse(text):

@@ -228,6 +228,17 @@ models:
       "feeds itself");
 }
 
+// What a soup carries rounds inputs to the type that the YAML said.
+TEST_F(MergePlan, StrictFormKeepsBothTypes) {
+  const Recipe made = recipe(
+      "merge_method: linear\nmodels: [{model: A}, {model: B}]\n"
+      "dtype: bfloat16\nout_dtype: float32\n");
+  const Recipe again = parse_recipe(recipe_json(made, folder_.path()).dump(),
+                                    "r.json", folder_.path());
+  EXPECT_EQ(again.work_dtype, "bf16");
+  EXPECT_EQ(again.dtype, "f32");
+}
+
 TEST_F(MergePlan, WritesAFolderWhoseConfigAgrees) {
   const Recipe made = recipe(kStack);
   const auto opened = open_ingredients(made);

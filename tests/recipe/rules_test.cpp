@@ -2,28 +2,34 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "recipe/portions.h"
+#include "recipe/rule_models.h"
 #include "recipe/settings.h"
-#include "recipe/values.h"
 #include "soup/error.h"
 #include "support/expect_error.h"
 
 namespace soup {
 namespace {
 
+using testing::base_values;
+using testing::bytes;
 using testing::bytes_of;
 using testing::checkpoint;
 using testing::decode;
 using testing::expect_error;
 using testing::floats;
+using testing::kColumns;
+using testing::kRows;
+using testing::make;
+using testing::mistakes;
 using testing::mix_all;
+using testing::model_count;
 using testing::Models;
-using testing::random_weights;
-
-constexpr int64_t kRows = 40;
-constexpr int64_t kColumns = 30;
+using testing::recipe_for;
+using testing::rule;
+using testing::tunes;
+using testing::with;
 
 // Rules that mix floats and need no companions.
 std::vector<const Rule*> mixing_rules() {
@@ -32,47 +38,6 @@ std::vector<const Rule*> mixing_rules() {
     if (!rule.copies && !rule.has_companions) all.push_back(&rule);
   }
   return all;
-}
-
-// Models of which the first is the base, where the rule uses one.
-size_t model_count(const Rule& rule) {
-  const size_t donors =
-      std::min<size_t>(std::max<size_t>(rule.least, 3), rule.most);
-  return donors + (rule.base == BaseModel::kIgnored ? 0 : 1);
-}
-
-Recipe recipe_for(const Rule& rule, const Models& models) {
-  Recipe recipe = testing::recipe_of(models);
-  recipe.rule = rule.name;
-  if (rule.base != BaseModel::kIgnored) recipe.base = 0;
-  for (const RuleSetting& setting : rule.settings) {
-    if (setting.name == "t") recipe.settings["t"] = 0.4;
-    if (setting.name == "density") recipe.settings["density"] = 0.6;
-  }
-  return recipe;
-}
-
-std::vector<double> base_values(size_t n) { return random_weights(n, 77); }
-
-// Fine-tunes of base_values().
-Models tunes(size_t count, DType dtype, int64_t rows = kRows,
-             int64_t columns = kColumns) {
-  const auto n = static_cast<size_t>(rows * columns);
-  Models models;
-  for (size_t k = 0; k < count; ++k) {
-    std::vector<double> values = base_values(n);
-    const std::vector<double> change = random_weights(n, 100 + k);
-    for (size_t i = 0; k > 0 && i < n; ++i) values[i] += 0.2 * change[i];
-    models.push_back(
-        checkpoint("m" + std::to_string(k),
-                   {floats("layers.0.w", dtype, values, {rows, columns})}));
-  }
-  return models;
-}
-
-std::vector<std::byte> make(const Recipe& recipe, const Models& models,
-                            int threads = 1) {
-  return mix_all(recipe, models, {.threads = threads}).values.front();
 }
 
 class EveryRule : public ::testing::TestWithParam<const Rule*> {};
@@ -132,23 +97,10 @@ INSTANTIATE_TEST_SUITE_P(Rules, EveryRule, ::testing::ValuesIn(mixing_rules()),
                            return std::string(test.param->name);
                          });
 
-Recipe with(const Rule& rule, const Models& models, const Settings& settings) {
-  Recipe recipe = recipe_for(rule, models);
-  recipe.settings.insert(settings.begin(), settings.end());
-  for (const auto& [name, value] : settings) recipe.settings[name] = value;
-  return recipe;
-}
-
-const Rule& rule(const std::string& name) {
-  for (const Rule& row : rules()) {
-    if (row.name == name) return row;
-  }
-  throw std::logic_error(name);
-}
-
-std::vector<std::byte> bytes(const Models& models, size_t k) {
-  const TensorData data = models[k]->read(0);
-  return {data.bytes().begin(), data.bytes().end()};
+TEST(Rules, WhatHasNoWeightDoesNotCount) {
+  const Models models = tunes(2, DType::kF32);
+  Recipe recipe = testing::recipe_of(models, {0.3, 0});
+  EXPECT_EQ(make(recipe, models), bytes(models, 0));
 }
 
 TEST(Rules, SlerpEndsAtItsModels) {
@@ -168,26 +120,6 @@ TEST(Rules, SlerpWithAZeroTensorIsALine) {
   for (size_t i = 0; i < half.size(); ++i) EXPECT_EQ(half[i], whole[i] / 2);
 }
 
-// What makes a rule on task vectors take all of one.
-TEST(Rules, OneWholeTaskVectorGivesItsModel) {
-  const std::set<std::string> all = {
-      "task_arithmetic",  "ties",  "dare_linear", "dare_ties", "breadcrumbs",
-      "breadcrumbs_ties", "della", "della_linear"};
-  for (const std::string& name : all) {
-    for (DType dtype : {DType::kF32, DType::kBF16}) {
-      Models models = tunes(2, dtype);
-      // Far smaller than in the base: base + difference would lose it.
-      const float tiny = 1e-20F;
-      if (dtype == DType::kF32) {
-        std::memcpy(models[1]->mutable_bytes(0).data(), &tiny, sizeof tiny);
-      }
-      Recipe recipe = recipe_for(rule(name), models);
-      if (recipe.settings.contains("density")) recipe.settings["density"] = 1;
-      EXPECT_EQ(make(recipe, models), bytes(models, 1)) << name;
-    }
-  }
-}
-
 TEST(Rules, OrderOfModelsDoesNotMatter) {
   for (const char* name : {"linear", "task_arithmetic", "ties", "karcher",
                            "multislerp", "model_stock", "geometric_median",
@@ -197,91 +129,6 @@ TEST(Rules, OrderOfModelsDoesNotMatter) {
     std::reverse(models.begin() + 1, models.end());
     EXPECT_EQ(make(recipe_for(rule(name), models), models), before) << name;
   }
-}
-
-TEST(Rules, SeedsDecideWhatIsDrawn) {
-  for (const char* name :
-       {"dare_linear", "dare_ties", "della", "della_linear"}) {
-    const Models models = tunes(3, DType::kF32);
-    Recipe recipe = recipe_for(rule(name), models);
-    const auto first = make(recipe, models);
-    EXPECT_EQ(make(recipe, models), first) << name;
-    recipe.seed = 1;
-    EXPECT_NE(make(recipe, models), first) << name;
-  }
-}
-
-// How many elements of a rule's output differ from the base.
-double share_kept(const Recipe& recipe, const Models& models) {
-  const auto made = decode(DType::kF64, make(recipe, models));
-  const auto base = decode(DType::kF64, bytes(models, 0));
-  size_t count = 0;
-  for (size_t i = 0; i < made.size(); ++i) count += made[i] != base[i] ? 1 : 0;
-  return static_cast<double>(count) / static_cast<double>(made.size());
-}
-
-TEST(Rules, DensityIsTheShareThatStays) {
-  const Models models = tunes(2, DType::kF64, 400, 300);
-  const auto share = [&](const char* name, const Settings& settings) {
-    return share_kept(with(rule(name), models, settings), models);
-  };
-  EXPECT_EQ(share("ties", {{"density", 0.3}}), 0.3);
-  EXPECT_EQ(share("ties", {{"density", 0}}), 0);
-  EXPECT_EQ(share("breadcrumbs", {{"density", 0.3}, {"gamma", 0.1}}), 0.3);
-  EXPECT_EQ(share("breadcrumbs", {{"density", 0.95}, {"gamma", 0.1}}), 0.95);
-  // Five standard deviations of a share of 120000.
-  EXPECT_NEAR(share("dare_linear", {{"density", 0.3}}), 0.3, 0.0066);
-  EXPECT_NEAR(share("della_linear", {{"density", 0.3}}), 0.3, 0.0066);
-}
-
-TEST(Rules, WhatStaysIsRescaledToItsLength) {
-  Models models = tunes(2, DType::kF64, 50, 40);
-  std::ranges::fill(models[0]->mutable_bytes(0), std::byte{0});
-  const auto whole = decode(DType::kF64, bytes(models, 1));
-  const auto length = [](const std::vector<double>& values) {
-    double sum = 0;
-    for (double x : values) sum += std::fabs(x);
-    return sum;
-  };
-  for (const char* name : {"dare_linear", "della_linear"}) {
-    const auto made =
-        decode(DType::kF64, make(recipe_for(rule(name), models), models));
-    EXPECT_NEAR(length(made), length(whole), 1e-9) << name;
-  }
-}
-
-TEST(Rules, DellaKeepsTheLargerRatherThanTheSmaller) {
-  Models models = tunes(2, DType::kF64, 1, 100000);
-  std::ranges::fill(models[0]->mutable_bytes(0), std::byte{0});
-  const auto whole = decode(DType::kF64, bytes(models, 1));
-  const auto made =
-      decode(DType::kF64,
-             make(with(rule("della_linear"), models,
-                       {{"density", 0.5}, {"epsilon", 0.3}, {"rescale", 0}}),
-                  models));
-  std::vector<double> sizes;
-  for (double x : whole) sizes.push_back(std::fabs(x));
-  std::sort(sizes.begin(), sizes.end());
-  double large = 0;
-  double small = 0;
-  for (size_t i = 0; i < made.size(); ++i) {
-    if (made[i] == 0) continue;
-    (std::fabs(whole[i]) > sizes[90000] ? large : small) += 1;
-  }
-  // The largest tenth has probabilities from .74 to .8, the rest below.
-  EXPECT_NEAR(large / 10000, 0.77, 0.022);
-  EXPECT_NEAR(small / 90000, 0.47, 0.009);
-}
-
-TEST(Rules, TiesAmongEqualMagnitudesGoToTheFirst) {
-  Models models;
-  models.push_back(checkpoint(
-      "base", {floats("w", DType::kF32, std::vector<double>(10, 0))}));
-  models.push_back(checkpoint(
-      "a", {floats("w", DType::kF32, {1, -1, 1, 2, 1, -1, 1, 1, 1, 1})}));
-  Recipe recipe = with(rule("ties"), models, {{"density", 0.4}});
-  EXPECT_EQ(decode(DType::kF32, make(recipe, models)),
-            (std::vector<double>{1, -1, 1, 2, 0, 0, 0, 0, 0, 0}));
 }
 
 TEST(Rules, ModelStockDoesNotMoveAwayFromTheDonors) {
@@ -361,15 +208,6 @@ TEST(Rules, WeightsOfSingleTensors) {
   EXPECT_EQ(decode(DType::kF32, mixed.values[1]), std::vector<double>{0.75});
 }
 
-std::string mistakes(const Recipe& recipe, const Models& models) {
-  try {
-    make_plan(recipe, testing::pointers(models));
-  } catch (const UsageError& e) {
-    return e.what();
-  }
-  return "none";
-}
-
 TEST(Rules, EveryMistakeOfARecipeIsSaidAtOnce) {
   const Models models = tunes(2, DType::kF32);
   Recipe recipe = testing::recipe_of(models);
@@ -400,15 +238,6 @@ TEST(Rules, WhatARuleHasNoUseForIsRefused) {
   EXPECT_EQ(mistakes(recipe, models),
             "recipe: numerics 'mergekit' are for linear and rules on task "
             "vectors, not for 'slerp'");
-}
-
-TEST(Rules, DellasProbabilitiesStayBetweenZeroAndOne) {
-  const Models models = tunes(2, DType::kF32);
-  Recipe recipe = with(rule("della"), models, {{"density", 0.9}});
-  EXPECT_NE(mistakes(recipe, models).find("give another epsilon"),
-            std::string::npos);
-  recipe.settings["epsilon"] = 0.05;
-  EXPECT_EQ(mistakes(recipe, models), "none");
 }
 
 }  // namespace

@@ -182,6 +182,36 @@ TEST_F(Vocabularies, Issue425PaddedVocabulariesStayPadded) {
   EXPECT_EQ(file("config.json")["vocab_size"], 4);
 }
 
+// A union had no tokenizer.model and nobody knew whether that was a fault: the
+// tokenizer is tokenizer.json, and what says the old one is not left beside it.
+TEST_F(Vocabularies, Issue185OneTokenizerIsWrittenThatHasEveryToken) {
+  write("A", 100, {"a", "b"});
+  write("B", 200, {"a", "c"});
+  for (const char* name : {"tokenizer.model", "vocab.json", "merges.txt"}) {
+    text(std::string("A/") + name, "the old one");
+  }
+  mix(kPair + "tokenizer_source: union\n");
+  EXPECT_EQ(file("tokenizer.json")["model"]["vocab"].size(), 3U);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out/tokenizer.model"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out/vocab.json"));
+  // Where it stays what it was, so do its other forms.
+  write("B", 200, {"a", "b"});
+  mix(kPair + "tokenizer_source: union\n");
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "out/tokenizer.model"));
+}
+
+// What its manual said was not what was done: rows are brought to one
+// vocabulary first, then mixed by the recipe's own rule.
+TEST_F(Vocabularies, Issue663RowsAreAlignedAndThenMixedByTheRule) {
+  write("A", 100, {"a", "b"});
+  write("B", 200, {"b", "a", "c"});
+  const std::string slerp =
+      "merge_method: slerp\nbase_model: A\ntokenizer_source: union\n"
+      "models: [{model: A}, {model: B}]\nparameters: {t: ";
+  EXPECT_EQ(mix(slerp + "0}\n"), (Rows{100, 101, 202}));
+  EXPECT_EQ(mix(slerp + "1}\n"), (Rows{201, 200, 202}));
+}
+
 TEST_F(Vocabularies, TokensWithoutARowAreLeftOut) {
   write("A", 10, {"a", "b", "<unused>"}, 2);
   write("B", 20, {"a", "b"});
