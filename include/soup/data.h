@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -71,13 +72,18 @@ struct DatasetSpec {
 /// written, and the same range of them.
 bool same_examples(const DatasetSpec&, const DatasetSpec&);
 
+class MappedFile;
+
 /// Examples, decoded: uint8 pixels [count, channels, height, width].
 struct Examples {
   int64_t count = 0;
   int64_t channels = 0;
   int64_t height = 0;
   int64_t width = 0;
-  std::vector<uint8_t> pixels;
+  std::vector<uint8_t> pixels;  ///< empty where `kept` has them
+  /// File of the cache that ends with the pixels; null: there is none.
+  std::shared_ptr<const MappedFile> kept;
+  std::string content;          ///< hash of the pixels
   std::vector<int32_t> labels;  ///< none is negative
   /// Further labels that are right too; empty where no example has any.
   std::vector<std::vector<int32_t>> also;
@@ -87,7 +93,20 @@ struct Examples {
   std::vector<std::string> paths;        ///< empty where there are none
   std::vector<std::string> class_names;  ///< empty where unknown
   bool resized = false;                  ///< some picture was
+
+  /// The pixels, wherever they lie.
+  std::span<const uint8_t> all_pixels() const;
 };
+
+/// Where decoded pictures are kept from one run to the next.
+struct PictureCache {
+  std::filesystem::path folder;  ///< made where it is missing; empty: nowhere
+  /// Bytes of all its files; those unused for longest go first.
+  int64_t limit = 50'000'000'000;
+};
+
+/// ${XDG_CACHE_HOME:-~/.cache}/soup/pictures; empty where neither is known.
+std::filesystem::path default_cache_folder();
 
 /// What the model needs of the pictures.
 struct PictureShape {
@@ -137,10 +156,13 @@ std::vector<NamedDataset> named_datasets(const std::filesystem::path& data);
 Expectation count_examples(const DatasetSpec& spec);
 
 /// Reads and decodes every example of `spec`, in parallel, into the shape that
-/// the model wants. Unset fields of `preprocess` are the defaults.
-/// Throws Error saying what was expected where when files are missing, and
-/// naming the file that cannot be read or decoded.
+/// the model wants. Unset fields of `preprocess` are the defaults. Picture
+/// files that `cache` has, unchanged, are not decoded again; several processes
+/// may use it at once. What cannot be kept there is a notice. Throws Error
+/// saying what was expected where when files are missing, and naming the file
+/// that cannot be read or decoded.
 Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,
-                       const Preprocess& preprocess);
+                       const Preprocess& preprocess,
+                       const PictureCache& cache = {});
 
 }  // namespace soup

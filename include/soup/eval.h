@@ -125,6 +125,7 @@ struct EvaluatorOptions {
   std::string device = "auto";
   int64_t batch_size = 256;  ///< examples between two calls of a watch
   int threads = 0;           ///< 0: the processors this process may use
+  PictureCache cache = {};   ///< of decoded pictures
   /// Receives the logits of every batch (row-major [n, classes]), beside the
   /// verdicts; for --logits.
   std::function<void(std::span<const Verdict>, std::span<const float>)> logits =

@@ -18,6 +18,7 @@ class BatchNorm : public Task {
         ->required();
     app.add_option("--data", data_,
                    "where named data sets lie (default: $SOUP_DATA)");
+    add_cache_options(app, options_.cache);
     output_.add_to(app);
     app.add_option("--model", options_.model,
                    "architecture: auto, a name (soup list models), or one of "

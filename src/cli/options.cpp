@@ -155,6 +155,23 @@ int64_t parse_size(const std::string& text) {
   return static_cast<int64_t>(number * static_cast<double>(found->second));
 }
 
+void add_cache_options(CLI::App& app, PictureCache& cache) {
+  cache.folder = default_cache_folder();
+  CLI::Option* const folder = app.add_option(
+      "--cache-dir", cache.folder,
+      "where decoded pictures are kept for the next time (default: "
+      "$XDG_CACHE_HOME/soup/pictures, else ~/.cache/soup/pictures)");
+  app.add_option_function<std::string>(
+         "--cache-size",
+         [&cache](const std::string& size) { cache.limit = parse_size(size); },
+         "most that is kept there; what was not used for longest goes first")
+      ->default_str("50GB");
+  app.add_flag_callback(
+         "--no-cache", [&cache] { cache.folder.clear(); },
+         "keep no decoded pictures and use none")
+      ->excludes(folder);
+}
+
 void EvalArguments::add_to(CLI::App& app, bool search) {
   CLI::Option* val_option = app.add_option(
       "--val", val,
@@ -192,6 +209,7 @@ void EvalArguments::add_to(CLI::App& app, bool search) {
   app.add_option("--batch-size", options.batch_size, "examples at a time")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  add_cache_options(app, options.cache);
   app.add_option("--eval-cmd", command,
                  "score with this command instead of --val: {} is the "
                  "checkpoint; the last line it prints is the score")

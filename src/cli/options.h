@@ -67,6 +67,9 @@ struct RecipeArguments {
 /// "5GB", "512MiB" or "1000" as bytes. Throws UsageError.
 int64_t parse_size(const std::string& text);
 
+/// Where decoded pictures are kept: the user's cache, if nothing is said.
+void add_cache_options(CLI::App& app, PictureCache& cache);
+
 /// Held-out data and how to score on it.
 struct EvalArguments {
   std::vector<std::string> val;

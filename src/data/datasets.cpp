@@ -133,7 +133,8 @@ Expectation count_examples(const DatasetSpec& spec) {
 }
 
 Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,
-                       const Preprocess& preprocess) {
+                       const Preprocess& preprocess,
+                       const PictureCache& cache) {
   if (shape.channels != 1 && shape.channels != 3) {
     throw Error(spec.name +
                 ": pictures have 1 or 3 channels, but the model "
@@ -143,9 +144,11 @@ Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,
   const Preprocess all =
       overlay(preprocess, default_preprocess(shape.channels));
   const DatasetLoader& loader = loader_of(spec);
-  Examples examples = loader.list != nullptr
-                          ? load_listing(spec, shape, all, loader.list(spec))
-                          : loader.load(spec, shape, all);
+  Examples examples =
+      loader.list != nullptr
+          ? load_listing(spec, shape, all, cache, loader.list(spec))
+          : loader.load(spec, shape, all);
+  if (examples.content.empty()) examples.content = content_of(examples);
   if (!spec.classes.empty()) examples.outputs = read_classes(spec.classes);
   return examples;
 }

@@ -32,6 +32,10 @@ Picture make_picture(int64_t height, int64_t width, int64_t channels,
   return picture;
 }
 
+std::string decoder_versions() {
+  return "jpeg " + jpeg_version() + " webp " + webp_version();
+}
+
 Picture decode_picture(std::span<const std::byte> file,
                        const std::string& where) {
   if (starts_with(file, "\xff\xd8\xff")) return decode_jpeg(file, where);

@@ -25,6 +25,11 @@ Picture decode_jpeg(std::span<const std::byte> file, const std::string& where);
 Picture decode_png(std::span<const std::byte> file, const std::string& where);
 Picture decode_webp(std::span<const std::byte> file, const std::string& where);
 
+/// Libraries by which the pixels of a JPEG or WebP file may differ.
+std::string decoder_versions();
+std::string jpeg_version();
+std::string webp_version();
+
 /// A picture of that size and its memory. Throws Error for sizes out of range.
 Picture make_picture(int64_t height, int64_t width, int64_t channels,
                      const std::string& where);

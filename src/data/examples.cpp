@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "core/file.h"
 #include "core/text.h"
+#include "core/threads.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -50,13 +52,16 @@ std::array<int64_t, 2> checked_range(const DatasetSpec& spec, int64_t count) {
   return range;
 }
 
-Examples make_examples(const DatasetSpec& spec, int64_t count,
-                       const PictureShape& shape) {
-  Examples examples;
-  examples.count = count;
-  examples.channels = shape.channels;
-  examples.height = shape.height;
-  examples.width = shape.width;
+std::span<const uint8_t> Examples::all_pixels() const {
+  if (!kept) return pixels;
+  const std::span<const std::byte> file = kept->bytes();
+  const auto size = static_cast<size_t>(count * channels * height * width);
+  return {reinterpret_cast<const uint8_t*>(file.data()) + file.size() - size,
+          size};
+}
+
+int64_t check_memory(const DatasetSpec& spec, int64_t count,
+                     const PictureShape& shape) {
   int64_t bytes = shape.channels * shape.height * shape.width;
   const bool overflow = __builtin_mul_overflow(bytes, count, &bytes);
   const int64_t memory =
@@ -67,8 +72,34 @@ Examples make_examples(const DatasetSpec& spec, int64_t count,
                 " need more memory than the " + bytes_text(memory) +
                 " of this machine");
   }
-  examples.pixels.resize(static_cast<size_t>(bytes));
+  return bytes;
+}
+
+Examples make_examples(const DatasetSpec& spec, int64_t count,
+                       const PictureShape& shape) {
+  Examples examples;
+  examples.count = count;
+  examples.channels = shape.channels;
+  examples.height = shape.height;
+  examples.width = shape.width;
+  examples.pixels.resize(static_cast<size_t>(check_memory(spec, count, shape)));
   return examples;
+}
+
+std::string content_of(std::span<const Hash128> pictures) {
+  return hex(xxh3_128(std::as_bytes(pictures)));
+}
+
+std::string content_of(const Examples& examples) {
+  const std::span<const std::byte> all = std::as_bytes(examples.all_pixels());
+  const auto each =
+      all.size() / static_cast<size_t>(std::max<int64_t>(examples.count, 1));
+  std::vector<Hash128> hashes(static_cast<size_t>(examples.count));
+  parallel_for(examples.count, 0, [&](int64_t i) {
+    const auto at = static_cast<size_t>(i);
+    hashes[at] = xxh3_128(all.subspan(at * each, each));
+  });
+  return content_of(hashes);
 }
 
 }  // namespace soup

@@ -3,6 +3,10 @@
 #include <jpeglib.h>
 // clang-format on
 
+#ifndef LIBJPEG_TURBO_VERSION_NUMBER  // another libjpeg
+#define LIBJPEG_TURBO_VERSION_NUMBER 0
+#endif
+
 #include <array>
 #include <csetjmp>
 
@@ -149,6 +153,11 @@ Picture cmyk_to_rgb(const Picture& cmyk, const std::string& where) {
 }
 
 }  // namespace
+
+std::string jpeg_version() {
+  return std::to_string(JPEG_LIB_VERSION) + " " +
+         std::to_string(LIBJPEG_TURBO_VERSION_NUMBER);
+}
 
 Picture decode_jpeg(std::span<const std::byte> file, const std::string& where) {
   JpegReader reader;

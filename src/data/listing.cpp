@@ -1,51 +1,44 @@
 #include "data/listing.h"
 
 #include <algorithm>
-#include <atomic>
+#include <bit>
 #include <charconv>
 
-#include "core/file.h"
 #include "core/log.h"
-#include "core/progress.h"
-#include "core/threads.h"
 #include "data/decode.h"
+#include "data/decoder.h"
 #include "data/examples.h"
-#include "data/prepare.h"
 #include "data/selection.h"
 #include "soup/error.h"
 
 namespace soup {
 namespace {
 
-/// What could not be decoded: by position, empty where all went well.
-using Faults = std::vector<std::string>;
+// Everything that pixels depend on besides the pictures themselves.
+std::string preparation_of(const PictureShape& shape, const Preprocess& p) {
+  std::string text = "soup " SOUP_VERSION "\n" + decoder_versions() + "\n";
+  for (const int64_t number :
+       {shape.channels, shape.height, shape.width, p.border.value()}) {
+    text += std::to_string(number) + "\n";
+  }
+  return text + p.resize.value() + "\n" + p.filter.value() + "\n" +
+         std::to_string(std::bit_cast<uint64_t>(p.crop_pct.value()));
+}
 
-// Into the pixels of `examples`, one picture after the other.
-Faults decode_all(const Listing& listing, const std::vector<int64_t>& chosen,
-                  const Preparer& preparer, const std::string& title,
-                  Examples& examples) {
-  Faults faults(chosen.size());
-  std::atomic<bool> resized{false};
-  Progress progress("decoding " + title, examples.count, Unit::kExamples);
-  const int64_t bytes = preparer.bytes();
-  parallel_for(examples.count, 0, [&](int64_t i) {
-    const auto from = static_cast<size_t>(chosen[static_cast<size_t>(i)]);
-    const std::string& path = listing.files[from];
-    const std::span<uint8_t> out(examples.pixels.data() + i * bytes,
-                                 static_cast<size_t>(bytes));
+Decoded decode(Decoder& decoder, const DatasetSpec& spec,
+               const PictureShape& shape, const Preprocess& preprocess,
+               const PictureCache& cache) {
+  if (!cache.folder.empty()) {
     try {
-      std::optional<MappedFile> file;
-      if (listing.contents.empty()) file.emplace(path);
-      const Picture picture =
-          decode_picture(file ? file->bytes() : listing.contents[from], path);
-      if (preparer.prepare(picture, path, out)) resized = true;
+      return decode_into_cache(decoder, cache,
+                               preparation_of(shape, preprocess), spec.name);
     } catch (const Error& error) {
-      faults[static_cast<size_t>(i)] = error.what();
+      log::warn(std::string(error.what()) +
+                "; pictures are decoded into memory and not kept");
     }
-    progress.add(1);
-  });
-  examples.resized = resized;
-  return faults;
+  }
+  check_memory(spec, decoder.sources().count(), shape);
+  return decode_into_memory(decoder);
 }
 
 bool failed(const std::string& fault) { return !fault.empty(); }
@@ -64,24 +57,41 @@ void tell(const Faults& faults, const DatasetSpec& spec) {
   }
 }
 
-// Closes the gaps that bad pictures left, in `chosen` too.
-void leave_out(const Faults& faults, Examples& examples,
+// Closes the gaps that bad pictures left, in `chosen` too. Kept pixels move to
+// memory for it.
+void leave_out(const Faults& faults, Decoded& decoded,
                std::vector<int64_t>& chosen) {
-  const auto bytes =
-      static_cast<int64_t>(examples.pixels.size()) / examples.count;
-  size_t kept = 0;
+  size_t good = 0;
+  std::vector<uint8_t> copied;
+  const size_t bytes = decoded.pixels.size() / faults.size();
   for (size_t i = 0; i < faults.size(); ++i) {
     if (failed(faults[i])) continue;
-    if (kept != i) {
-      std::copy_n(examples.pixels.begin() + static_cast<int64_t>(i) * bytes,
-                  bytes,
-                  examples.pixels.begin() + static_cast<int64_t>(kept) * bytes);
+    if (decoded.kept) {
+      const auto pixels = decoded.kept->pixels(static_cast<int64_t>(i));
+      copied.insert(copied.end(), pixels.begin(), pixels.end());
+    } else if (good != i) {
+      std::copy_n(decoded.pixels.data() + i * bytes, bytes,
+                  decoded.pixels.data() + good * bytes);
     }
-    chosen[kept++] = chosen[i];
+    decoded.records[good] = decoded.records[i];
+    chosen[good++] = chosen[i];
   }
-  chosen.resize(kept);
-  examples.count = static_cast<int64_t>(kept);
-  examples.pixels.resize(kept * static_cast<size_t>(bytes));
+  decoded.pixels.resize(good * bytes);
+  if (decoded.kept) decoded.pixels = std::move(copied);
+  decoded.kept.reset();
+  decoded.records.resize(good);
+  chosen.resize(good);
+}
+
+void set_pixels(Decoded decoded, Examples& examples) {
+  std::vector<Hash128> hashes;
+  for (const PictureRecord& record : decoded.records) {
+    hashes.push_back(record.pixels);
+    examples.resized |= record.state == PictureRecord::kResized;
+  }
+  examples.content = content_of(hashes);
+  examples.pixels = std::move(decoded.pixels);
+  if (decoded.kept) examples.kept = decoded.kept->file();
 }
 
 void set_labels(const Listing& listing, const std::vector<int64_t>& chosen,
@@ -108,17 +118,25 @@ std::optional<int32_t> parse_label(std::string_view text) {
 }
 
 Examples load_listing(const DatasetSpec& spec, const PictureShape& shape,
-                      const Preprocess& preprocess, const Listing& listing) {
+                      const Preprocess& preprocess, const PictureCache& cache,
+                      const Listing& listing) {
   const Preparer preparer(shape, preprocess, spec.name);
   std::vector<int64_t> chosen = select_examples(spec, listing);
-  Examples examples = make_examples(spec, std::ssize(chosen), shape);
-  examples.class_names = listing.class_names;
-  const Faults faults =
-      decode_all(listing, chosen, preparer, spec.name, examples);
+  const Sources sources(listing, chosen);
+  Decoder decoder(sources, preparer, spec.name);
+  Decoded decoded = decode(decoder, spec, shape, preprocess, cache);
+  const Faults& faults = decoder.faults();
   if (std::any_of(faults.begin(), faults.end(), failed)) {
     tell(faults, spec);
-    leave_out(faults, examples, chosen);
+    leave_out(faults, decoded, chosen);
   }
+  Examples examples;
+  examples.count = std::ssize(chosen);
+  examples.channels = shape.channels;
+  examples.height = shape.height;
+  examples.width = shape.width;
+  examples.class_names = listing.class_names;
+  set_pixels(std::move(decoded), examples);
   set_labels(listing, chosen, examples);
   return examples;
 }

@@ -31,9 +31,10 @@ struct Listing {
 /// A label: digits alone, or nothing.
 std::optional<int32_t> parse_label(std::string_view text);
 
-/// Decodes and prepares what `spec` chooses of `listing`, in parallel.
-/// Throws Error naming the picture at fault: the first of them.
+/// Decodes and prepares what `spec` chooses of `listing`, in parallel, unless
+/// `cache` has it. Throws Error naming the picture at fault: the first of them.
 Examples load_listing(const DatasetSpec& spec, const PictureShape& shape,
-                      const Preprocess& preprocess, const Listing& listing);
+                      const Preprocess& preprocess, const PictureCache& cache,
+                      const Listing& listing);
 
 }  // namespace soup

@@ -25,4 +25,6 @@ Picture decode_webp(std::span<const std::byte> file, const std::string& where) {
   return picture;
 }
 
+std::string webp_version() { return std::to_string(WebPGetDecoderVersion()); }
+
 }  // namespace soup

@@ -109,7 +109,7 @@ CheckpointPtr engine::recompute_batch_norm(const Checkpoint& checkpoint,
     throw Error(checkpoint.path().string() + ": has no BatchNorm");
   }
   model->load(checkpoint);
-  const Resident data(dataset, model->input(), model->device());
+  const Resident data(dataset, model->input(), model->device(), options.cache);
   if (data.examples().count < 2) {
     throw Error(dataset.name + ": one example has no variance");
   }

@@ -39,7 +39,7 @@ class InProcess : public Evaluator {
         model_(shared_->model.get()),
         metric_(find_row(metrics(), options.metric, "metric")),
         options_(options),
-        resident_(spec, model_->input(), model_->device()),
+        resident_(spec, model_->input(), model_->device(), options.cache),
         projection_(resident_.examples().outputs, model_->classes(),
                     spec.name) {
     const bool cpu = model_->device().is_cpu();
@@ -83,6 +83,7 @@ class InProcess : public Evaluator {
       const auto block = std::span(order).subspan(
           begin, std::min(static_cast<size_t>(block_), order.size() - begin));
       compute(block, logits);
+      resident_.check_unchanged();
       if (!look_at(block, logits, options, verdicts)) return std::nullopt;
       begin += block.size();
       if (options.progress != nullptr) {

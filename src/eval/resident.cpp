@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "core/file.h"
 #include "core/hash.h"
 #include "core/log.h"
+#include "core/text.h"
 
 namespace soup {
 namespace {
@@ -23,7 +25,7 @@ std::string hash_of(const Examples& examples, const Preprocess& preprocess) {
   const auto add = [&](const auto& values) {
     parts += hex(xxh3_128(std::as_bytes(std::span(values))));
   };
-  add(examples.pixels);
+  add(examples.content);
   add(examples.labels);
   // Lengths first: two sets of lists must not read the same behind each other.
   for (const auto* lists : {&examples.also, &examples.outputs}) {
@@ -37,10 +39,24 @@ std::string hash_of(const Examples& examples, const Preprocess& preprocess) {
   return hex(xxh3_128(std::as_bytes(std::span(parts))));
 }
 
+// With as much again for what the model computes. The memory that was got to
+// see it is what the pixels take then.
+bool fits(const at::Tensor& pixels, const at::Device& device) {
+  try {
+    at::empty({2 * pixels.numel()}, pixels.options().device(device));
+    return true;
+  } catch (const c10::OutOfMemoryError&) {
+    log::info("the pictures (" + bytes_text(pixels.numel()) +
+              ") are too many for the memory of the GPU and are copied to it "
+              "batch by batch");
+    return false;
+  }
+}
+
 }  // namespace
 
 Resident::Resident(const DatasetSpec& spec, const ModelInput& model_input,
-                   const at::Device& device) {
+                   const at::Device& device, const PictureCache& cache) {
   const c10::InferenceMode guard;
   const ModelInput input = sized_input(spec, model_input);
   const Preparation prepared = resolve_preprocess(spec, input);
@@ -48,21 +64,26 @@ Resident::Resident(const DatasetSpec& spec, const ModelInput& model_input,
                             {.channels = input.channels,
                              .height = input.height,
                              .width = input.width},
-                            prepared.all);
+                            prepared.all, cache);
   const std::string notice =
       default_notice(prepared, spec, input, examples_.resized);
   if (!notice.empty()) log::info(notice);
   hash_ = hash_of(examples_, prepared.all);
 
   pixels_ = at::from_blob(
-      examples_.pixels.data(),
+      const_cast<uint8_t*>(examples_.all_pixels().data()),
       {examples_.count, input.channels, input.height, input.width}, at::kByte);
-  if (!device.is_cpu()) {
+  if (device.is_cuda() && fits(pixels_, device)) {
     pixels_ = pixels_.to(device);
     examples_.pixels = {};
+    examples_.kept.reset();
   }
   mean_ = per_channel(prepared.all.mean, device);
   std_ = per_channel(prepared.all.std, device);
+}
+
+void Resident::check_unchanged() const {
+  if (examples_.kept) examples_.kept->check_unchanged();
 }
 
 at::Tensor Resident::batch(std::span<const int64_t> which, int64_t size) const {
@@ -72,6 +93,7 @@ at::Tensor Resident::batch(std::span<const int64_t> which, int64_t size) const {
   std::fill(values + which.size(), values + size, which.back());
   // torchvision's ToTensor and Normalize, in their order of rounding.
   return pixels_.index_select(0, index.to(pixels_.device()))
+      .to(mean_.device())
       .to(at::kFloat)
       .div_(255)
       .sub_(mean_)

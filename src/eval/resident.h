@@ -16,9 +16,11 @@ class Resident {
  public:
   /// Loads and decodes; says what was done by default.
   Resident(const DatasetSpec& spec, const ModelInput& input,
-           const at::Device& device);
+           const at::Device& device, const PictureCache& cache);
 
   const Examples& examples() const { return examples_; }
+  /// Throws Error when the pictures lie in a file that was changed since.
+  void check_unchanged() const;
   /// Content hash of pictures, labels and normalisation.
   const std::string& hash() const { return hash_; }
 

@@ -106,20 +106,21 @@ def parse(text):
     return cases
 
 
-def steady(text, folder):
+def steady(text, folder, cache):
     """Without what differs between two runs."""
-    text = text.replace(str(folder), "DIR")
+    text = text.replace(str(cache), "CACHE").replace(str(folder), "DIR")
     return re.sub(r'"seconds":[0-9.e+-]+', '"seconds":S', text)
 
 
 def run(command, soup, configs):
-    with tempfile.TemporaryDirectory() as name:
+    with (tempfile.TemporaryDirectory() as name,
+          tempfile.TemporaryDirectory() as cache):
         folder = Path(name)
         make_files(folder)
         before = {p for p in folder.rglob("*")}
         environment = dict(os.environ, PATH=f"{soup.parent}:{os.environ['PATH']}",
                            CONFIGS=str(configs), SOUP_DATA=str(folder / "data"),
-                           LC_ALL="C.UTF-8")
+                           XDG_CACHE_HOME=cache, LC_ALL="C.UTF-8")
         done = subprocess.run(["bash", "-c", "\n".join(command)], cwd=folder,
                               env=environment, capture_output=True,
                               text=True, timeout=120, check=False)
@@ -128,8 +129,8 @@ def run(command, soup, configs):
         gone = sorted("-" + str(p.relative_to(folder)) for p in before
                       if not p.exists())
         return {"exit": [str(done.returncode)],
-                "stdout": steady(done.stdout, folder).splitlines(),
-                "stderr": steady(done.stderr, folder).splitlines(),
+                "stdout": steady(done.stdout, folder, cache).splitlines(),
+                "stderr": steady(done.stderr, folder, cache).splitlines(),
                 "files": new + gone}
 
 
