@@ -128,7 +128,7 @@ TEST(Collect, AFolderWithoutWeightsIsNoModel) {
   const TempFolder folder;
   put(folder / "config.json", "{}");
   expect_error<Error>([&] { open_checkpoint(folder.path()); },
-                      "holds no model");
+                      "a folder of files, expected one checkpoint");
 }
 
 TEST(Collect, SaysThatNothingIsLeft) {
