@@ -57,7 +57,7 @@ print(f"work {time.perf_counter() - begin:.3f}")
 """
 
 
-def make_models(folder, layers):
+def make_models(folder, layers, names=("base", "a", "b"), dtype="bfloat16"):
     """Shapes of a Llama of width 2048; fine-tunes are near their base."""
     import torch
     from safetensors.torch import save_file
@@ -79,10 +79,10 @@ def make_models(folder, layers):
               "hidden_size": width, "intermediate_size": inner,
               "num_attention_heads": 16, "num_key_value_heads": 16,
               "num_hidden_layers": layers, "vocab_size": vocabulary,
-              "tie_word_embeddings": False, "torch_dtype": "bfloat16"}
-    for seed, name in enumerate(["base", "a", "b"]):
+              "tie_word_embeddings": False, "torch_dtype": dtype}
+    for seed, name in enumerate(names):
         where = folder / name
-        where.mkdir()
+        where.mkdir(parents=True)
         (where / "config.json").write_text(json.dumps(config))
         common = torch.Generator().manual_seed(99)
         own = torch.Generator().manual_seed(seed)
@@ -91,7 +91,7 @@ def make_models(folder, layers):
             value = 0.02 * torch.randn(shape, generator=common)
             if name != "base":
                 value += 0.002 * torch.randn(shape, generator=own)
-            state[key] = value.bfloat16()
+            state[key] = value.to(getattr(torch, dtype))
         save_file(state, where / "model.safetensors", {"format": "pt"})
 
 
@@ -143,8 +143,8 @@ def make_headers(folder, vocabulary):
         {"model": {"type": "BPE", "vocab": tokens, "merges": merges}}))
 
 
-def plan_professor(soup):
-    """TheProfessor-155b at full shape: how long the plan takes."""
+def plan_professor(soup, layers):
+    """TheProfessor-155b at full shape: its plan, and how long it would take."""
     cut = [("a", 0, 1), ("a", 1, 20), ("b", 10, 30), ("c", 20, 40),
            ("d", 25, 45), ("a", 30, 50), ("b", 40, 60), ("c", 50, 70),
            ("d", 55, 75), ("a", 60, 79), ("a", 79, 80)]
@@ -170,11 +170,41 @@ def plan_professor(soup):
             after = os.times()
             seconds.append(after.children_user + after.children_system -
                            before.children_user - before.children_system)
-        said = subprocess.run(command, cwd=folder, capture_output=True,
-                              text=True, check=True).stdout
-    print(f"TheProfessor-155b: planned in {best(runs)['seconds']:.2f} s, of "
-          f"which {min(seconds):.2f} s of computing (load "
-          f"{os.getloadavg()[0]:.1f}): {said}")
+        plan = json.loads(subprocess.run(
+            command, cwd=folder, capture_output=True, text=True,
+            check=True).stdout)
+        print(f"TheProfessor-155b: planned in {best(runs)['seconds']:.2f} s, of "
+              f"which {min(seconds):.2f} s of computing (load "
+              f"{os.getloadavg()[0]:.1f}): {plan}")
+        rate, size = stacking_rate(os.path.abspath(soup), folder / "small",
+                                   layers)
+    print(f"stacking the layers of a float16 model wrote {size / 1e9:.2f} GB, "
+          f"synced, at {rate / 1e9:.2f} GB/s (inputs in the page cache); at "
+          f"that rate TheProfessor's {plan['bytes_write'] / 1e9:.0f} GB take "
+          f"{plan['bytes_write'] / rate / 60:.1f} minutes")
+
+
+def stacking_rate(soup, folder, layers):
+    """Bytes a second of what TheProfessor does, and how many were written."""
+    make_models(folder, layers, ["a"], "float16")
+    (folder / "r.yml").write_text(
+        "merge_method: linear\nparameters: {weight: 1}\ndtype: float16\n"
+        "slices:\n" + f"  - sources: [{{model: a, layer_range: [0, {layers}]}}]\n" * 2)
+    subprocess.run(["cat", folder / "a" / "model.safetensors"],
+                   stdout=subprocess.DEVNULL, check=True)
+    env = dict(os.environ)
+    out = str(folder / "out")
+    runs = []
+    for _ in range(3):
+        remove(out)
+        os.sync()
+        runs.append(measure([soup, "mix", "r.yml", "-o", out + "/", "-q"], env,
+                            folder))
+    size = sum(f.stat().st_size for f in Path(out).glob("*.safetensors"))
+    # What the start takes does not grow.
+    start = best([measure([soup, "mix", "r.yml", "--dry-run"], env, folder)
+                  for _ in range(3)])
+    return size / (best(runs)["seconds"] - start["seconds"]), size
 
 
 def best(runs):
@@ -207,10 +237,11 @@ def main():
     parser.add_argument("--folder", help="keep the models here")
     parser.add_argument("--only", nargs="+", choices=RECIPES)
     parser.add_argument("--professor", action="store_true",
-                        help="plan TheProfessor-155b at full shape, no more")
+                        help="plan TheProfessor-155b at full shape, and say how "
+                        "long it would take at a measured rate")
     args = parser.parse_args()
     if args.professor:
-        return plan_professor(args.soup)
+        return plan_professor(args.soup, args.layers)
 
     scratch = Path(args.folder or
                    tempfile.mkdtemp(prefix="bench_merge_")).absolute()

@@ -39,6 +39,9 @@ def models():
     made["a"][0, :3] = made["base"][0, :3]  # elements that did not change
     for name in ("fa", "fb"):  # diagonals of Fisher matrices
         made[name] = (torch.randn(SHAPE, generator=draw) ** 2).bfloat16().float()
+    # Every other row away from the base on the other side.
+    made["opposed"] = made["b"].clone()
+    made["opposed"][::2] = (2 * made["base"] - made["a"])[::2].bfloat16().float()
     return made
 
 
@@ -140,6 +143,15 @@ def ramplus(base, tasks, epsilon, r, alpha):
     return out
 
 
+def stock_by_rows(base, tasks):
+    """arXiv:2403.19522, a ratio for every row; from 0 to 1 as ours are."""
+    count, unit = len(tasks), [t / t.norm(dim=1, keepdim=True) for t in tasks]
+    pairs = [(a * b).sum(1) for i, a in enumerate(unit) for b in unit[:i]]
+    cosine = sum(pairs) / len(pairs)
+    ratio = (count * cosine / (1 + (count - 1) * cosine)).clamp(0, 1)
+    return base + ratio[:, None] * sum(tasks) / count
+
+
 def fisher(x, diagonals, weight):
     f = [w * d.clamp(min=1e-6) for d, w in zip(diagonals, weight)]
     return sum(a * b for a, b in zip(f, x)) / sum(f)
@@ -162,6 +174,14 @@ OURS = {
         case("ramplus_tl", "abc", {"epsilon": 0.015, "r": 0.3, "alpha": 99}),
         lambda m: ramplus(m["base"], [m[k] - m["base"] for k in "abc"], 0.015,
                           0.3, 99)),
+    "model_stock_rows_opposed": (
+        case("model_stock", ["a", "opposed"], {"filter_wise": True}),
+        lambda m: stock_by_rows(m["base"], [m["a"] - m["base"],
+                                            m["opposed"] - m["base"]])),
+    "model_stock_rows_three": (
+        case("model_stock", ["a", "b", "opposed"], {"filter_wise": True}),
+        lambda m: stock_by_rows(m["base"], [m[k] - m["base"] for k in
+                                            ["a", "b", "opposed"]])),
     "fisher": (case("fisher", ["a", "b", "fa", "fb"], base=None,
                     weight=[1, 0.6, 1, 1]),
                lambda m: fisher([m["a"], m["b"]], [m["fa"], m["fb"]],

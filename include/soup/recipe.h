@@ -246,6 +246,10 @@ struct MixResult {
 MixResult mix(const Plan& plan, std::span<const Checkpoint* const> ingredients,
               Sink& sink, const MixOptions& = {});
 
+/// Mixes `recipe` into memory: the very values that make_soup() writes.
+CheckpointPtr soup_in_memory(const Recipe& recipe,
+                             std::span<const Checkpoint* const> ingredients);
+
 /// The sum of accepted ingredients, kept in float64, so that a candidate of a
 /// greedy search costs one read of one model. Gives the very bytes that
 /// mix() gives for the uniform recipe over the same ingredients in the same

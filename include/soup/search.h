@@ -125,10 +125,6 @@ struct Search {
 std::span<const Search> searches();
 const Search& find_search(const std::string& name);
 
-/// Mixes `recipe` into memory: the very values that make_soup() writes.
-CheckpointPtr soup_in_memory(const Recipe& recipe,
-                             std::span<const Checkpoint* const> ingredients);
-
 /// A point of the line through two models, and what it scores.
 struct CurvePoint {
   double alpha = 0;

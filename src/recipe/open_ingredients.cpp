@@ -9,9 +9,9 @@ namespace soup {
 namespace {
 
 // Puts the values of one tensor into memory.
-class MemorySink : public Sink {
+class TensorSink : public Sink {
  public:
-  explicit MemorySink(int64_t size) : bytes_(static_cast<size_t>(size)) {}
+  explicit TensorSink(int64_t size) : bytes_(static_cast<size_t>(size)) {}
   void write(size_t, int64_t offset, std::span<const std::byte> data) override {
     std::memcpy(bytes_.data() + offset, data.data(), data.size());
   }
@@ -45,7 +45,7 @@ class Stage : public Checkpoint {
     Plan one;
     one.allow_nonfinite = plan_.allow_nonfinite;
     one.tensors.push_back(plan_.tensors[index]);
-    MemorySink sink(tensors_[index].bytes());
+    TensorSink sink(tensors_[index].bytes());
     mix(one, ingredients_, sink, {.threads = 1});
     return TensorData(sink.take());
   }

@@ -5,6 +5,7 @@
 #include "core/threads.h"
 #include "recipe/findings.h"
 #include "recipe/linear.h"
+#include "recipe/memory_sink.h"
 #include "recipe/open_sources.h"
 #include "recipe/piece.h"
 #include "recipe/portions.h"
@@ -13,19 +14,6 @@
 
 namespace soup {
 namespace {
-
-class MemorySink : public Sink {
- public:
-  explicit MemorySink(MemoryCheckpoint& out) : out_(out) {}
-  void write(size_t index, int64_t offset,
-             std::span<const std::byte> data) override {
-    std::copy(data.begin(), data.end(),
-              out_.mutable_bytes(index).begin() + offset);
-  }
-
- private:
-  MemoryCheckpoint& out_;
-};
 
 // The sums of one output tensor over the accepted ingredients.
 struct TensorSums {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -140,6 +141,21 @@ TEST_F(SoupOnDisk, VerifyNamesAChangedIngredient) {
                        "(content hash "),
             std::string::npos)
       << found;
+}
+
+TEST_F(SoupOnDisk, InMemoryItHasTheValuesThatAreWritten) {
+  make(folder_ / "s.safetensors", recipe());
+  const CheckpointPtr written = open_checkpoint(folder_ / "s.safetensors");
+  const auto opened = open_ingredients(recipe());
+  const std::vector<const Checkpoint*> both = {opened[0].get(),
+                                               opened[1].get()};
+  const CheckpointPtr made = soup_in_memory(recipe(), both);
+  ASSERT_EQ(made->tensors().size(), written->tensors().size());
+  for (size_t i = 0; i < made->tensors().size(); ++i) {
+    const auto other = written->find(made->tensors()[i].name);
+    EXPECT_TRUE(std::ranges::equal(made->read(i).bytes(),
+                                   written->read(other.value()).bytes()));
+  }
 }
 
 TEST_F(SoupOnDisk, VerifyNamesWhatIsMissingOrOther) {
