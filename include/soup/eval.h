@@ -68,6 +68,29 @@ struct TermRange {
   double highest = std::numeric_limits<double>::infinity();
 };
 
+/// A loss and its slope.
+struct LossSlope {
+  double loss = 0;       ///< mean cross-entropy
+  double by_factor = 0;  ///< its derivative by the factor of the logits
+  /// Its gradient by the weights: float32, names and shapes as theirs; zero
+  /// for what the model does not use.
+  CheckpointPtr by_weights = {};
+};
+
+/// The loss of a model on examples, to be differentiated. Not thread-safe.
+class GradientSource {
+ public:
+  virtual ~GradientSource() = default;
+  virtual int64_t examples() const = 0;
+  /// Of the examples `which` (at least one) and of logits that are multiplied
+  /// by `factor`. Holds one gradient for each thread; on a CPU the same bits
+  /// on any number of them.
+  /// Throws Error when the weights do not fit.
+  virtual LossSlope differentiate(const Checkpoint& weights,
+                                  std::span<const int64_t> which,
+                                  double factor) = 0;
+};
+
 /// Scores state dicts on one data set. Not thread-safe.
 class Evaluator {
  public:
@@ -86,6 +109,11 @@ class Evaluator {
   virtual std::optional<TermRange> terms() const {
     return counts() ? std::optional<TermRange>({.highest = 1}) : std::nullopt;
   }
+  /// How much an example counts in the mean of terms: whole numbers where the
+  /// metric counts, about 1 elsewhere.
+  virtual double weight(int64_t /*example*/) const { return 1; }
+  /// True where not all examples count alike.
+  virtual bool weighted() const { return false; }
   /// Everything, but for the weights, that a score depends on: data by content
   /// hash, preprocessing, model, metric. By name, for messages.
   virtual std::map<std::string, std::string> identity() const {
@@ -97,6 +125,9 @@ class Evaluator {
   /// Throws Error when the weights do not fit.
   virtual std::optional<Score> evaluate(const Checkpoint& weights,
                                         const EvaluateOptions& = {}) = 0;
+  /// The loss of the same model on the same examples; null where scores come
+  /// from elsewhere.
+  virtual GradientSource* gradients() { return nullptr; }
 };
 
 /// A progress bar for `evaluations` full evaluations by each of `evaluators`.

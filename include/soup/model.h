@@ -43,6 +43,13 @@ struct BatchMoments {
 /// `more`.
 void merge_moments(BatchMoments& into, const BatchMoments& more);
 
+/// A resident tensor and the tensors of a checkpoint that it is made of.
+struct Parameter {
+  at::Tensor value;                  ///< float32
+  std::vector<std::string> sources;  ///< stacked along the first dimension
+  bool transposed = false;           ///< the (one) source is
+};
+
 /// One architecture on one device. forward() may be called from several
 /// threads at once, load() may not.
 class Model {
@@ -65,8 +72,11 @@ class Model {
   /// another shape or a type that is no float.
   virtual void load(const Checkpoint& checkpoint) = 0;
   /// Logits, float32 [n, classes], of normalised pictures, float32
-  /// [n, channels, height, width] on the model's device.
+  /// [n, channels, height, width] on the model's device. Autograd can follow
+  /// it where parameters() require gradients.
   virtual at::Tensor forward(const at::Tensor& pictures) const = 0;
+  /// The resident weights: leaves, which need no gradient unless told so.
+  virtual std::vector<Parameter> parameters() const = 0;
   /// What every BatchNorm is given when each normalises with the moments of
   /// these very pictures, as in training. Empty: the model has none.
   /// Thread-safe as forward() is.

@@ -321,6 +321,11 @@ struct TensorDifference {
 TensorDifference tensor_difference(const TensorInfo& a, const TensorData& va,
                                    const TensorInfo& b, const TensorData& vb);
 
+/// Sum of the products of their values, in float64; both have as many. 0 where
+/// one cannot be read as numbers.
+double inner_product(const TensorInfo& a, const TensorData& va,
+                     const TensorInfo& b, const TensorData& vb);
+
 /// Writes `checkpoint` to `out` in another format or dtype (`keep`, f32, ...):
 /// floats are rounded once to nearest even, everything else is copied. The
 /// metadata is kept, but for the recipe of a soup whose values change.

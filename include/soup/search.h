@@ -71,6 +71,38 @@ struct Trajectory {
   std::vector<double> schedule = {};
 };
 
+/// Which tensors have mixing coefficients in common.
+enum class Share { kModel, kLayer, kTensor };
+std::string_view name(Share share);
+
+/// How mixing coefficients are learned on held-out data.
+struct Learning {
+  Share by = Share::kLayer;
+  /// Any coefficients whose sum is 1 (MEHL-Soup, arXiv:2407.03641), instead of
+  /// a softmax's with a learned temperature (arXiv:2203.05482).
+  bool affine = false;
+  double rate = 0;  ///< of AdamW; 0: 0.05, affine: 0.01
+  int64_t epochs = 5;
+  int64_t folds = 5;  ///< at least 2
+  int64_t batch_size = 256;
+};
+
+/// What so many epochs of learning are worth.
+struct LearnedEpoch {
+  int64_t epoch = 0;  ///< 0: equal coefficients
+  /// Mean over the folds of the loss while learning; nullopt for epoch 0.
+  std::optional<double> loss = {};
+  Score score;  ///< every example by coefficients that were learned without it
+};
+
+/// What choosing on held-out data adds to the score on them, estimated by
+/// searches that each leave out one fold of the examples.
+struct Optimism {
+  int64_t folds = 0;
+  double chosen = 0;  ///< mean score on the examples that chose
+  double apart = 0;   ///< score of all examples, each by the search without it
+};
+
 struct SearchOptions {
   Order order = Order::kScore;
   std::vector<std::filesystem::path> visit = {};  ///< for Order::kFile
@@ -84,6 +116,8 @@ struct SearchOptions {
   /// How often what was rejected is tried again; 0: the search's default.
   int64_t sweeps = 0;
   bool full = false;  ///< score every candidate on every example
+  /// Folds for an estimate of the optimism, of the greedy search; 0: none.
+  int64_t optimism_folds = 0;
   /// Scores the soup without each of its ingredients, too.
   bool leave_one_out = false;
   std::map<std::string, Score> scores = {};  ///< known scores by path
@@ -93,11 +127,13 @@ struct SearchOptions {
   /// none is kept.
   std::filesystem::path run_dir = {};
   Trajectory trajectory = {};  ///< of the search of that name
+  Learning learning = {};      ///< of the search `learned`
   bool fresh = false;          ///< forget what the journal holds
   Recipe recipe = {};  ///< rule, dtype and filters of the soup; no ingredients
   std::function<void(const std::filesystem::path&, const Score&)> on_score = {};
   std::function<void(const Candidate&)> on_candidate = {};
   std::function<void(const OrderResult&)> on_order = {};
+  std::function<void(const LearnedEpoch&)> on_epoch = {};
   bool progress = false;
 };
 
@@ -106,11 +142,22 @@ struct SearchResult {
   std::optional<Score> score;        ///< of the soup, on the held-out data
   std::optional<Score> best_single;  ///< nullopt when singles were not scored
   std::filesystem::path best_path;
+  std::optional<Optimism> optimism = {};
   /// By ingredient: the soup's score without it, where it is known.
   std::vector<std::optional<Score>> without = {};
-  /// Why a search kept one ingredient only; empty where it kept more.
+  /// Why a search kept one ingredient only, or equal coefficients; empty where
+  /// it did not.
   std::string reason = {};
 };
+
+/// The weighted mean of scores on several data sets as one score, as of one
+/// data set that holds the examples of all: every search, and its early exit,
+/// works on it. `sets` outlive it; their metric is the same. `shares`: by set,
+/// above 0.
+/// Throws UsageError where shares are too fine to compare such means exactly.
+std::unique_ptr<Evaluator> make_weighted_mean(
+    std::span<const std::unique_ptr<Evaluator>> sets,
+    std::span<const double> shares);
 
 /// A row of the table of searches.
 struct Search {

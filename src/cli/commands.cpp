@@ -17,8 +17,14 @@ constexpr std::array kCommands = {
             R"(  soup greedy runs/ --val fashion-mnist -o soup.safetensors
   soup greedy runs/ --val pets/val --test pets/test --metric top1
   soup greedy runs/ --val val/ --guard shifted/ --pruned
+  soup greedy runs/ --val imagenet=2 --val imagenet-v2=1
   soup greedy runs/ --eval-cmd 'python3 score.py {}' | jq .)",
             make_greedy},
+    Command{"learned", "mixing coefficients by gradient on held-out data",
+            R"(  soup learned runs/ --val fashion-mnist -o soup.safetensors
+  soup learned runs/ --val val/ --by model --epochs 3 --lr 0.1
+  soup learned runs/ --val val/ --affine --recipe-out coefficients.json)",
+            make_learned},
     Command{
         "ensemble", "average logits instead of weights, to compare with",
         R"(  soup ensemble runs/ --val fashion-mnist --test fashion-mnist-test

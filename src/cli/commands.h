@@ -30,6 +30,7 @@ std::span<const Command> commands();
 
 std::unique_ptr<Task> make_uniform(CLI::App& app);
 std::unique_ptr<Task> make_greedy(CLI::App& app);
+std::unique_ptr<Task> make_learned(CLI::App& app);
 std::unique_ptr<Task> make_ensemble(CLI::App& app);
 std::unique_ptr<Task> make_stock(CLI::App& app);
 std::unique_ptr<Task> make_trajectory(CLI::App& app);

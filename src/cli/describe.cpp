@@ -90,6 +90,16 @@ ordered_json describe_plan(const Plan& plan, const Recipe& recipe) {
           {"rule", recipe.rule}};
 }
 
+std::string optimism_text(const Optimism& optimism) {
+  std::array<char, 160> text{};
+  std::snprintf(text.data(), text.size(),
+                "choosing adds about %.4f: %.4f on the examples that chose, "
+                "%.4f on those kept from it (%d folds)",
+                optimism.chosen - optimism.apart, optimism.chosen,
+                optimism.apart, static_cast<int>(optimism.folds));
+  return text.data();
+}
+
 std::string short_number(double value) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%.4g", value);

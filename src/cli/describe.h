@@ -6,6 +6,7 @@
 #include "soup/checkpoint.h"
 #include "soup/eval.h"
 #include "soup/recipe.h"
+#include "soup/search.h"
 
 /// Results as the objects of design/cli.md, and their text for tables.
 namespace soup {
@@ -23,6 +24,8 @@ ordered_json describe_plan(const Plan& plan, const Recipe& recipe);
 
 /// "91.23 %" for counts, else five digits.
 std::string score_text(const Score& score);
+/// A sentence for people.
+std::string optimism_text(const Optimism& optimism);
 /// Four significant digits.
 std::string short_number(double value);
 /// Size of the whole state dict in memory, tied tensors once.

@@ -1,6 +1,8 @@
 #include "cli/commands.h"
+#include "cli/run_dir.h"
 #include "cli/selection.h"
 #include "cli/soup_command.h"
+#include "soup/error.h"
 
 namespace soup {
 namespace {
@@ -12,35 +14,31 @@ class Greedy : public Task {
     arguments_.output.add_to(app);
     arguments_.recipe.add_to(app);
     arguments_.eval.add_to(app, true);
+    arguments_.eval.allow_shares(app);
     arguments_.mix.add_to(app);
     selection_.add_to(app, arguments_.search);
     app.add_option("--guard", arguments_.eval.guard,
                    "more held-out data, on which no step may lower the score "
                    "(repeatable)")
         ->allow_extra_args(false);
-    SearchOptions& search = arguments_.search;
-    app.add_option("--run-dir", search.run_dir,
-                   "folder of the journal: the same command goes on where it "
-                   "stopped (default: OUT.run)");
-    app.add_flag("--fresh", search.fresh,
-                 "forget what the journal holds and start anew");
+    app.add_option("--optimism", arguments_.search.optimism_folds,
+                   "estimate what choosing adds to the held-out score: search "
+                   "again without each of so many parts of the examples, and "
+                   "score it on that part")
+        ->check(CLI::Range(int64_t{2}, int64_t{1} << 20));
+    add_run_options(app, arguments_.search);
   }
 
   int run(const Output& output) override {
     const Search& search = selection_.choose(arguments_.search);
-    if (arguments_.search.run_dir.empty()) {
-      arguments_.search.run_dir = default_run_dir();
+    if (arguments_.search.optimism_folds > 0 && search.name != "greedy") {
+      throw UsageError("--optimism: is of the plain greedy search");
     }
+    complete_run_dir(arguments_.search, arguments_.output.out);
     return run_search(search, arguments_, output);
   }
 
  private:
-  std::filesystem::path default_run_dir() const {
-    std::filesystem::path out = arguments_.output.out;
-    if (!out.has_filename()) out = out.parent_path();  // a folder: "out/"
-    return out += ".run";
-  }
-
   SoupArguments arguments_;
   SelectionArguments selection_;
 };

@@ -25,6 +25,20 @@ std::vector<std::string> lines_of_stdin() {
   return lines;
 }
 
+/// "NAME=SHARE" as both; the share of "NAME" is 1.
+std::pair<std::string, double> split_share(const std::string& text) {
+  const size_t at = text.rfind('=');
+  if (at == std::string::npos || fs::exists(text)) return {text, 1.0};
+  double share = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + at + 1, end, share);
+  if (error != std::errc() || rest != end || !(share > 0)) {
+    throw UsageError("--val " + text + ": '" + text.substr(at + 1) +
+                     "' is no share; write it like NAME=2 or NAME=0.5");
+  }
+  return {text.substr(0, at), share};
+}
+
 }  // namespace
 
 void add_open_options(CLI::App& app, OpenOptions& options) {
@@ -219,17 +233,31 @@ void EvalArguments::add_to(CLI::App& app, bool search) {
       ->needs("--eval-cmd");
 }
 
+void EvalArguments::allow_shares(CLI::App& app) {
+  has_shares = true;
+  app.get_option("--val")
+      ->expected(1, CLI::detail::expected_max_vector_size)
+      ->allow_extra_args(false)
+      ->type_name("NAME[=SHARE]")
+      ->description(
+          "held-out data: a name (soup list datasets), a spec.json, or a "
+          "folder of class folders; given several times the score is the mean, "
+          "weighted by the shares");
+}
+
+std::vector<double> EvalArguments::shares() const {
+  std::vector<double> found;
+  for (const std::string& one : val) found.push_back(split_share(one).second);
+  return found;
+}
+
 std::vector<DatasetSpec> EvalArguments::specs(bool required) const {
   if (required && val.empty() && command.empty()) {
     throw UsageError(
         "no held-out data: give --val NAME (soup list datasets) or --eval-cmd");
   }
   std::vector<DatasetSpec> found;
-  for (const std::string& name : val) {
-    found.push_back(find_dataset(name, data));
-  }
   std::vector<std::string> chooses;
-  for (const std::string& name : val) chooses.push_back("--val " + name);
   const auto add = [&](const std::string& option, const std::string& why) {
     DatasetSpec spec = find_dataset(option.substr(option.find(' ') + 1), data);
     for (size_t i = 0; i < chooses.size(); ++i) {
@@ -239,6 +267,15 @@ std::vector<DatasetSpec> EvalArguments::specs(bool required) const {
     }
     found.push_back(std::move(spec));
   };
+  for (const std::string& one : val) {
+    const std::string name = has_shares ? split_share(one).first : one;
+    if (!has_shares) {
+      found.push_back(find_dataset(name, data));
+    } else {
+      add("--val " + name, "give it once, with its share: NAME=SHARE");
+    }
+    chooses.push_back("--val " + name);
+  }
   for (const std::string& name : guard) {
     add("--guard " + name, "one of the two is enough");
     chooses.push_back("--guard " + name);

@@ -72,7 +72,8 @@ void add_cache_options(CLI::App& app, PictureCache& cache);
 
 /// Held-out data and how to score on it.
 struct EvalArguments {
-  std::vector<std::string> val;
+  std::vector<std::string>
+      val;  ///< NAME or, where there are shares, NAME=SHARE
   std::vector<std::string> guard;  ///< declared by commands that choose
   std::vector<std::string> test;
   std::filesystem::path data;
@@ -80,9 +81,14 @@ struct EvalArguments {
   std::string command;  ///< --eval-cmd
   bool lower_is_better = false;
   int64_t skip_bad = 0;  ///< pictures of a data set
+  bool has_shares = false;
 
   /// `search`: with --test, and a single --val.
   void add_to(CLI::App& app, bool search);
+  /// After add_to: several --val, each with its share in their mean.
+  void allow_shares(CLI::App& app);
+  /// Those of --val, 1 where none is given. Throws UsageError.
+  std::vector<double> shares() const;
   /// --val's sets first, then --guard's, then --test's.
   /// Throws UsageError when one of them is in two of these, or when neither
   /// --val nor

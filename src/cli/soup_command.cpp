@@ -90,14 +90,21 @@ class SoupRun {
           make_command_evaluator(eval.command, eval.lower_is_better,
                                  folder_of(arguments_.output.out)));
     }
+    if (eval.val.size() > 1) {
+      const std::span all(evaluators_);
+      auto mean = make_weighted_mean(all.first(eval.val.size()), eval.shares());
+      evaluators_.insert(evaluators_.begin(), std::move(mean));
+    }
   }
 
   bool has_held_out() const {
     return !arguments_.eval.val.empty() || !arguments_.eval.command.empty();
   }
-  // Evaluators that choose come first: --val, then --guard.
-  size_t choosing() const {
-    return has_held_out() ? 1 + arguments_.eval.guard.size() : 0;
+  // The first evaluator chooses. Where it is a mean, its sets follow; then
+  // come those of --guard, then those of --test.
+  size_t first_guard() const {
+    const size_t sets = arguments_.eval.val.size();
+    return sets > 1 ? 1 + sets : 1;
   }
 
   SearchResult choose() {
@@ -105,8 +112,8 @@ class SoupRun {
     options.recipe = recipe_;
     options.progress = true;
     if (!has_held_out()) return search_.run(checkpoints_, nullptr, options);
-    for (size_t i = 1; i < choosing(); ++i) {
-      options.guards.push_back(evaluators_[i].get());
+    for (size_t i = 0; i < arguments_.eval.guard.size(); ++i) {
+      options.guards.push_back(evaluators_[first_guard() + i].get());
     }
     size_t width = 4;
     for (const CheckpointPtr& c : checkpoints_) {
@@ -180,6 +187,11 @@ class SoupRun {
     object["interval"] = score ? interval_of(*score) : nullptr;
     object["best_single"] =
         result.best_single ? ordered_json(result.best_single->value) : nullptr;
+    if (result.optimism) {
+      object["optimism"] = {{"folds", result.optimism->folds},
+                            {"chosen", result.optimism->chosen},
+                            {"apart", result.optimism->apart}};
+    }
     if (!result.reason.empty()) object["reason"] = result.reason;
     object["seconds"] =
         std::chrono::duration<double>(Clock::now() - begin_).count();
@@ -227,6 +239,7 @@ class SoupRun {
     output_.line("");
     print_table(output_, columns, rows);
     report_contributions(result);
+    if (result.optimism) output_.line(optimism_text(*result.optimism));
   }
 
   // What each ingredient is worth, where that is known of all.

@@ -36,6 +36,7 @@ void Steps::watch(SearchOptions& options) {
                             const Score& score) { print(path, score); };
   options.on_candidate = [this](const Candidate& c) { print(c); };
   options.on_order = [this](const OrderResult& order) { print(order); };
+  options.on_epoch = [this](const LearnedEpoch& epoch) { print(epoch); };
 }
 
 void Steps::print(const std::filesystem::path& path, const Score& score) const {
@@ -63,6 +64,26 @@ void Steps::print(const OrderResult& order) {
   output_.line("order of seed " + std::to_string(order.seed) + ": " +
                score_text(order.score) + " with " +
                std::to_string(order.ingredients) + " ingredients");
+}
+
+void Steps::print(const LearnedEpoch& epoch) {
+  const Score& score = epoch.score;
+  output_.object(
+      {{"kind", "epoch"},
+       {"epoch", epoch.epoch},
+       {"loss", epoch.loss ? ordered_json(*epoch.loss) : nullptr},
+       {"dataset", score.dataset},
+       {"metric", score.metric},
+       {"value", score.value},
+       {"count", score.count},
+       {"correct", score.correct ? ordered_json(*score.correct) : nullptr}});
+  const std::vector<Column> columns = {
+      {"epoch", 5, true}, {"loss", 9, true}, {"held back", 10, true}};
+  if (!begun_) output_.line(table_head(columns));
+  begun_ = true;
+  output_.line(table_row(columns, {std::to_string(epoch.epoch),
+                                   epoch.loss ? short_number(*epoch.loss) : "",
+                                   text(score.value)}));
 }
 
 void Steps::summarize() const {

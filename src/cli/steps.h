@@ -24,6 +24,7 @@ class Steps {
   void print(const std::filesystem::path& path, const Score& score) const;
   void print(const Candidate& candidate);
   void print(const OrderResult& order);
+  void print(const LearnedEpoch& epoch);
   std::vector<std::string> cells(const Candidate& candidate) const;
   std::string text(double score) const;
 

@@ -11,6 +11,7 @@
 #include "core/threads.h"
 #include "eval/crew.h"
 #include "eval/engine.h"
+#include "eval/gradients.h"
 #include "eval/judge.h"
 #include "eval/projection.h"
 #include "eval/resident.h"
@@ -95,6 +96,14 @@ class InProcess : public Evaluator {
     score.dataset = name_;
     score.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     return score;
+  }
+
+  GradientSource* gradients() override {
+    if (!gradients_) {
+      gradients_ =
+          std::make_unique<Gradients>(*model_, shared_->crew, resident_, unit_);
+    }
+    return gradients_.get();
   }
 
  private:
@@ -227,6 +236,7 @@ class InProcess : public Evaluator {
   Projection projection_;
   int64_t unit_ = 0;   ///< examples of one forward pass
   int64_t block_ = 0;  ///< examples between two looks at the logits
+  std::unique_ptr<Gradients> gradients_;
 };
 
 // glibc gives freed memory back at once and gets it again page by page, which

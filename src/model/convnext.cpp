@@ -28,18 +28,16 @@ struct Stage {
 };
 
 // 1 x 1 convolutions are products too.
-Linear flat_linear(const Weights& weights, const std::string& name) {
-  Linear linear = linear_of(weights, name);
-  linear.weight = linear.weight.view({linear.weight.size(0), -1});
-  return linear;
+Linear flat(const Linear& linear) {
+  return {linear.weight.view({linear.weight.size(0), -1}), linear.bias};
 }
 
 Block block_of(const Weights& weights, const std::string& name) {
   return {.kernel = weights[name + "conv_dw.weight"],
           .bias = weights[name + "conv_dw.bias"],
           .norm = norm_of(weights, name + "norm"),
-          .fc1 = flat_linear(weights, name + "mlp.fc1"),
-          .fc2 = flat_linear(weights, name + "mlp.fc2"),
+          .fc1 = linear_of(weights, name + "mlp.fc1"),
+          .fc2 = linear_of(weights, name + "mlp.fc2"),
           .response = norm_of(weights, name + "mlp.grn"),
           .scale = weights[name + "gamma"]};
 }
@@ -58,6 +56,7 @@ Tensor convolve(const Tensor& x, const Tensor& kernel, const Tensor& bias,
 void respond(Tensor& x, const Norm& norm) {
   const Tensor size = x.norm(2, at::IntArrayRef{1, 2}, true);
   const Tensor share = size / (size.mean(-1, true) + 1e-6);
+  if (x.requires_grad()) x = x.clone();  // its norm needs it as it was
   x.mul_(share.mul(norm.weight).add_(1)).add_(norm.bias);
 }
 
@@ -74,7 +73,6 @@ class ConvNext : public Model {
         stem_norm_(norm_of(weights_, "stem.1")),
         final_norm_(norm_of(weights_, g.norm_first ? "norm_pre" : "head.norm")),
         head_(linear_of(weights_, "head.fc")) {
-    const c10::InferenceMode guard;
     for (size_t i = 0; i < g.stages.size(); ++i) {
       const std::string name = "stages." + std::to_string(i) + ".";
       Stage stage{.norm = norm_of(weights_, name + "downsample.0"),
@@ -111,8 +109,11 @@ class ConvNext : public Model {
     weights_.load(checkpoint);
   }
 
+  std::vector<Parameter> parameters() const override {
+    return weights_.parameters();
+  }
+
   Tensor forward(const Tensor& pictures) const override {
-    const c10::InferenceMode guard;
     const Tensor x = pictures.permute({0, 2, 3, 1}).contiguous();
     Tensor y = apply(stem_norm_, reduce(stem_, x), eps_);
     for (const Stage& stage : stages_) {
@@ -132,10 +133,10 @@ class ConvNext : public Model {
   void add_block(const Block& b, Tensor& x) const {
     const Tensor y = convolve(x, b.kernel, b.bias, 1, b.kernel.size(2) / 2,
                               b.kernel.size(0));
-    Tensor hidden = apply(b.fc1, apply(b.norm, y, eps_));
+    Tensor hidden = apply(flat(b.fc1), apply(b.norm, y, eps_));
     at::gelu_(hidden);
     if (b.response.weight.defined()) respond(hidden, b.response);
-    add_branch(x, hidden, b.fc2, b.scale);
+    add_branch(x, hidden, flat(b.fc2), b.scale);
   }
 
   Tensor pool(const Tensor& x) const {

@@ -24,6 +24,7 @@ Tensor apply(const Linear& linear, const Tensor& x) {
 
 void add_branch(Tensor& x, const Tensor& y, const Linear& linear,
                 const Tensor& scale, double divisor) {
+  if (x.requires_grad()) x = x.clone();  // others need it as it was
   const Tensor rows = y.reshape({-1, y.size(-1)});
   Tensor sum = x.view({-1, x.size(-1)});
   if (scale.defined()) {

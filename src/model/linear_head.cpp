@@ -37,7 +37,6 @@ std::string hash_of(const at::Tensor& values) {
 
 LinearHead read_linear_head(const std::filesystem::path& path, int64_t features,
                             const at::Device& device) {
-  const c10::InferenceMode guard;
   const CheckpointPtr file = open_checkpoint(path);
   LinearHead head;
   at::Tensor weight = only_tensor(*file, 2);

@@ -50,6 +50,12 @@ void fold(Folded& f) {
   at::sub_out(f.shift, f.bias, f.mean * scale);
 }
 
+/// What fold() makes, in a way that autograd can follow.
+std::pair<Tensor, Tensor> folded(const Folded& f) {
+  const Tensor scale = f.weight / (f.variance + kEps).sqrt();
+  return {f.conv * scale.view({-1, 1, 1, 1}), f.bias - f.mean * scale};
+}
+
 Tensor convolve(const Folded& f, const Tensor& x, const Tensor& kernel,
                 const Tensor& bias) {
   return at::conv2d(x, kernel, bias, f.stride, kernel.size(2) / 2, 1, f.groups);
@@ -126,10 +132,16 @@ class ResNet : public Model {
     }
   }
 
+  std::vector<Parameter> parameters() const override {
+    return weights_.parameters();
+  }
+
   Tensor forward(const Tensor& pictures) const override {
-    const c10::InferenceMode guard;
-    const Tensor x = run(pictures, [](const Folded& f, const Tensor& y) {
-      return convolve(f, y, f.kernel, f.shift);
+    const bool follow = head_weight_.requires_grad();
+    const Tensor x = run(pictures, [&](const Folded& f, const Tensor& y) {
+      if (!follow) return convolve(f, y, f.kernel, f.shift);
+      const auto [kernel, shift] = folded(f);
+      return convolve(f, y, kernel, shift);
     });
     return at::linear(x.mean(at::IntArrayRef{2, 3}), head_weight_, head_bias_);
   }

@@ -61,9 +61,7 @@ class Vit : public Model {
         head_(linear_of(weights_, "head")),
         head_dist_(linear_of(weights_, "head_dist")),
         head_hash_(std::move(head.hash)) {
-    const c10::InferenceMode guard;
     if (head.weight.defined()) head_ = {head.weight, head.bias};
-    patch_.weight = patch_.weight.view({g_.width, -1});
     for (int64_t i = 0; i < g_.depth; ++i) {
       blocks_.push_back(block_of(weights_, "blocks." + std::to_string(i)));
     }
@@ -102,8 +100,11 @@ class Vit : public Model {
     weights_.load(checkpoint);
   }
 
+  std::vector<Parameter> parameters() const override {
+    return weights_.parameters();
+  }
+
   Tensor forward(const Tensor& pictures) const override {
-    const c10::InferenceMode guard;
     Tensor x = embed(pictures);
     if (g_.pre_norm) x = apply(pre_norm_, x, g_.eps);
     // When only the first tokens are read at the end, the last block computes
@@ -128,23 +129,24 @@ class Vit : public Model {
             .permute({0, 2, 4, 1, 3, 5})
             .reshape({n, g_.patches(), -1});
     const Tensor position = weights_["pos_embed"];
-    Tensor x = at::empty({n, g_.tokens(), g_.width}, pictures.options());
-    Tensor behind = x.slice(1, g_.prefix());
-    at::add_out(behind, apply(patch_, patches),
-                position.slice(1, g_.embed_prefix ? g_.prefix() : 0));
-    put_prefix(x, position);
-    return x;
+    const Tensor embedded =
+        at::linear(patches, patch_.weight.view({g_.width, -1}), patch_.bias)
+            .add_(position.slice(1, g_.embed_prefix ? g_.prefix() : 0));
+    const Tensor before = prefix(position);
+    if (!before.defined()) return embedded;
+    return at::cat({before.expand({n, -1, -1}), embedded}, 1);
   }
 
-  void put_prefix(Tensor& x, const Tensor& position) const {
+  /// What stands before the patches, [1, prefix, width]; undefined where
+  /// nothing does.
+  Tensor prefix(const Tensor& position) const {
     std::vector<Tensor> tokens;
     if (g_.class_token) tokens.push_back(weights_["cls_token"]);
     if (g_.distilled) tokens.push_back(weights_["dist_token"]);
     if (g_.registers > 0) tokens.push_back(weights_["reg_token"]);
-    if (tokens.empty()) return;
-    Tensor prefix = at::cat(tokens, 1);
-    if (g_.embed_prefix) prefix = prefix + position.slice(1, 0, g_.prefix());
-    x.slice(1, 0, g_.prefix()).copy_(prefix);
+    if (tokens.empty()) return {};
+    const Tensor all = at::cat(tokens, 1);
+    return g_.embed_prefix ? all + position.slice(1, 0, g_.prefix()) : all;
   }
 
   /// `read`: only the first tokens of the result are needed; 0: all are.

@@ -79,7 +79,7 @@ void check_tensors(const Checkpoint& checkpoint, const std::vector<Slot>& slots,
 Weights::Weights(std::vector<Slot> slots, std::string unused,
                  const at::Device& device)
     : slots_(std::move(slots)), unused_(std::move(unused)) {
-  const c10::InferenceMode guard;
+  // Not in InferenceMode, whose tensors autograd cannot use.
   int64_t size = 0;
   std::vector<int64_t> offsets;
   for (const Slot& slot : slots_) {
@@ -95,7 +95,8 @@ Weights::Weights(std::vector<Slot> slots, std::string unused,
           .view(slots_[i].shape);
     };
     host_views_.push_back(view(host_));
-    views_.emplace(slots_[i].name, view(device_));
+    // Apart from the arena, or each would have a gradient of its size.
+    views_.emplace(slots_[i].name, view(device_).detach());
   }
 }
 
@@ -119,6 +120,14 @@ void Weights::load(const Checkpoint& checkpoint) {
     }
   }
   if (!device_.is_same(host_)) device_.copy_(host_);
+}
+
+std::vector<Parameter> Weights::parameters() const {
+  std::vector<Parameter> all;
+  for (const Slot& slot : slots_) {
+    all.push_back({views_.at(slot.name), slot.sources, slot.transposed});
+  }
+  return all;
 }
 
 }  // namespace soup

@@ -9,6 +9,7 @@
 
 #include "model/layout.h"
 #include "soup/checkpoint.h"
+#include "soup/model.h"
 
 namespace soup {
 
@@ -25,6 +26,9 @@ class Weights {
 
   /// Throws Error when `checkpoint` does not fit (check_tensors).
   void load(const Checkpoint& checkpoint);
+
+  /// The views with where they come from.
+  std::vector<Parameter> parameters() const;
 
  private:
   std::vector<Slot> slots_;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "recipe/kernels.h"
 #include "soup/recipe.h"
@@ -154,6 +155,29 @@ TensorDifference tensor_difference(const TensorInfo& a, const TensorData& va,
     result.cosine = dot / std::sqrt(norm_a) / std::sqrt(norm_b);
   }
   return result;
+}
+
+double inner_product(const TensorInfo& a, const TensorData& va,
+                     const TensorInfo& b, const TensorData& vb) {
+  if (!is_number(a.dtype) || !is_number(b.dtype)) return 0;
+  const Values left(a, va);
+  const Values right(b, vb);
+  // Several sums, which the processor can add to at once.
+  constexpr size_t kSums = 8;
+  std::array<double, kSums> sums = {};
+  Block block_a;
+  Block block_b;
+  const size_t count = std::min(left.count(), right.count());
+  for (size_t begin = 0; begin < count; begin += kBlock) {
+    const auto x = left.block(begin, block_a);
+    const auto y = right.block(begin, block_b);
+    const size_t whole = x.size() / kSums * kSums;
+    for (size_t i = 0; i < whole; i += kSums) {
+      for (size_t k = 0; k < kSums; ++k) sums[k] += x[i + k] * y[i + k];
+    }
+    for (size_t i = whole; i < x.size(); ++i) sums[0] += x[i] * y[i];
+  }
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 }  // namespace soup

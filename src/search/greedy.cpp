@@ -1,3 +1,4 @@
+#include "search/optimism.h"
 #include "search/searches.h"
 #include "search/walk.h"
 
@@ -36,6 +37,7 @@ void grow(Walk& walk, const std::vector<size_t>& order,
 
 SearchResult greedy(std::span<const CheckpointPtr> checkpoints,
                     Evaluator* evaluator, const SearchOptions& options) {
+  if (options.optimism_folds > 0) check_optimism(*evaluator, options);
   return search("greedy", grow, checkpoints, *evaluator, options);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/log.h"
 #include "core/text.h"
 #include "search/in_memory.h"
 
@@ -46,6 +47,7 @@ ordered_json options_json(const SearchOptions& options) {
           {"max-ingredients", options.max_ingredients},
           {"sweeps", options.sweeps},
           {"full", options.full},
+          {"optimism", options.optimism_folds},
           {"leave-one-out", options.leave_one_out},
           {"scores", scores.empty() ? "" : text_hash(scores.dump())},
           {"recipe", recipe_json(options.recipe, ".").dump()}};
@@ -182,6 +184,26 @@ std::vector<std::string> differences(const ordered_json& then,
   compare_values(then.at("options"), now.at("options"), "--", found);
   for (std::string& difference : found) difference = printable(difference);
   return found;
+}
+
+void begin_journal(Journal& journal, const fs::path& run_dir,
+                   const ordered_json& now) {
+  const auto then = journal.replay();
+  if (!then) {
+    journal.append(now);
+    return;
+  }
+  const auto found =
+      checked_record(journal.where(), [&] { return differences(*then, now); });
+  if (!found.empty()) {
+    throw Error(run_dir.string() +
+                ": was begun with other inputs: " + join(found, ", ") +
+                "; --fresh starts anew, --run-dir keeps both");
+  }
+  if (journal.left() > 0) {
+    log::info(run_dir.string() + ": goes on after " +
+              std::to_string(journal.left()) + " records");
+  }
 }
 
 }  // namespace soup

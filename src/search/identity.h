@@ -6,7 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "core/text.h"
+#include "search/journal.h"
 #include "search/trial.h"
+#include "soup/error.h"
 #include "soup/search.h"
 
 namespace soup {
@@ -22,5 +25,21 @@ nlohmann::ordered_json identity_of(std::string_view search,
 /// nothing but names of files does.
 std::vector<std::string> differences(const nlohmann::ordered_json& then,
                                      const nlohmann::ordered_json& now);
+
+/// Begins `journal` with `now`, or checks that it was begun so.
+/// Throws Error naming what differs.
+void begin_journal(Journal& journal, const std::filesystem::path& run_dir,
+                   const nlohmann::ordered_json& now);
+
+/// What `read` gives. A record may be well-formed and yet not say what is asked
+/// of it: an Error that names `where`.
+template <typename Read>
+auto checked_record(const std::string& where, const Read& read) {
+  try {
+    return read();
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(where + ": " + printable(e.what()) + "; --fresh starts anew");
+  }
+}
 
 }  // namespace soup

@@ -115,7 +115,7 @@ Score read_score(const ordered_json& record, const Evaluator& evaluator,
               .correct = {},
               .higher_is_better = evaluator.higher_is_better(),
               .seconds = get_as<double>(record, "seconds", where)};
-  if (evaluator.counts()) {
+  if (evaluator.counts() && !evaluator.weighted()) {
     score.correct = get_as<int64_t>(record, "correct", where);
   }
   if (!record.at("standard_error").is_null()) {
@@ -182,6 +182,16 @@ std::vector<bool> read_bits(const ordered_json& record, const std::string& key,
     bits[i] = (std::to_integer<unsigned>(bytes[i / 8]) >> i % 8 & 1U) != 0;
   }
   return bits;
+}
+
+std::string doubles_json(const std::vector<double>& values) {
+  return values_json(values);
+}
+
+std::vector<double> read_doubles(const ordered_json& record,
+                                 const std::string& key, size_t count,
+                                 const std::string& where) {
+  return read_values<double>(record, key, count, where);
 }
 
 ordered_json answers_json(const Answers& answers, bool counts) {

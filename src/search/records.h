@@ -45,6 +45,12 @@ std::vector<bool> read_bits(const nlohmann::ordered_json& record,
                             const std::string& key, size_t count,
                             const std::string& where);
 
+/// float64, little-endian; base64.
+std::string doubles_json(const std::vector<double>& values);
+std::vector<double> read_doubles(const nlohmann::ordered_json& record,
+                                 const std::string& key, size_t count,
+                                 const std::string& where);
+
 /// JSON has no infinity: such a number is text.
 nlohmann::ordered_json number_json(double value);
 double read_number(const nlohmann::ordered_json& record, const std::string& key,

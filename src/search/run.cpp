@@ -20,16 +20,6 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// A record may be well-formed and yet not say what is asked of it.
-template <typename Read>
-auto checked(const std::string& where, const Read& read) {
-  try {
-    return read();
-  } catch (const nlohmann::json::exception& e) {
-    throw Error(where + ": " + printable(e.what()) + "; --fresh starts anew");
-  }
-}
-
 }  // namespace
 
 Run::Run(std::string_view search, std::span<const CheckpointPtr> checkpoints,
@@ -40,23 +30,8 @@ Run::Run(std::string_view search, std::span<const CheckpointPtr> checkpoints,
       former_(checkpoints, options.recipe) {
   if (options.run_dir.empty()) return;
   journal_.emplace(options.run_dir, options.fresh);
-  const ordered_json now = identity_of(search, checkpoints, panel_, options);
-  const auto then = journal_->replay();
-  if (!then) {
-    journal_->append(now);
-    return;
-  }
-  const auto found =
-      checked(journal_->where(), [&] { return differences(*then, now); });
-  if (!found.empty()) {
-    throw Error(options.run_dir.string() +
-                ": was begun with other inputs: " + join(found, ", ") +
-                "; --fresh starts anew, --run-dir keeps both");
-  }
-  if (journal_->left() > 0) {
-    log::info(options.run_dir.string() + ": goes on after " +
-              std::to_string(journal_->left()) + " records");
-  }
+  begin_journal(*journal_, options.run_dir,
+                identity_of(search, checkpoints, panel_, options));
 }
 
 std::optional<ordered_json> Run::replay(std::string_view kind,
@@ -88,8 +63,8 @@ Incumbent Run::score(const Mixture& mixture, const Panel& panel,
   Incumbent scored;
   if (const auto record = replay("score", mixture)) {
     const std::string where = journal_->where();
-    scored =
-        checked(where, [&] { return read_incumbent(panel, *record, where); });
+    scored = checked_record(
+        where, [&] { return read_incumbent(panel, *record, where); });
     progress.add(panel.examples());
   } else {
     scored = score_fully(panel, former_.form(mixture), progress);
@@ -101,6 +76,7 @@ Incumbent Run::score(const Mixture& mixture, const Panel& panel,
     append("score", mixture, of);
   }
   remember(mixture, scored.score);
+  keep_terms(mixture, scored.answers);
   return scored;
 }
 
@@ -111,7 +87,8 @@ Trial Run::compare(Candidate candidate, const Mixture& mixture,
   const auto record = replay("candidate", mixture);
   if (record) {
     const std::string where = journal_->where();
-    trial = checked(where, [&] { return read_trial(panel_, *record, where); });
+    trial = checked_record(where,
+                           [&] { return read_trial(panel_, *record, where); });
     progress.add(panel_.examples());
   } else {
     const Clock::time_point begin = Clock::now();
@@ -125,7 +102,10 @@ Trial Run::compare(Candidate candidate, const Mixture& mixture,
     made.update(trial_record(panel_, trial));
     append("candidate", mixture, made);
   }
-  if (trial.score) remember(mixture, *trial.score);
+  if (trial.score) {
+    remember(mixture, *trial.score);
+    keep_terms(mixture, trial.answers);
+  }
   if (options_.on_candidate) options_.on_candidate(candidate);
   return trial;
 }
@@ -139,7 +119,7 @@ void Run::describe(const Trial& trial, const Incumbent& incumbent,
   if (panel_.primary.counts() && panel_.primary.examples() > 0) {
     candidate.gains = trial.gains;
     candidate.losses = trial.losses;
-    if (candidate.seen == candidate.count) {
+    if (candidate.seen == candidate.count && !panel_.primary.weighted()) {
       candidate.p_value = mcnemar_p_value(trial.losses, trial.gains);
     }
   }
@@ -149,6 +129,15 @@ void Run::describe(const Trial& trial, const Incumbent& incumbent,
   }
   if (trial.score) candidate.value = trial.score->value;
   candidate.best = trial.accepted ? trial.score->value : incumbent.score.value;
+}
+
+void Run::keep_terms(const Mixture& mixture, const Answers& answers) {
+  if (options_.optimism_folds > 0) terms_[mixture] = answers.terms;
+}
+
+const std::vector<double>* Run::terms(const Mixture& mixture) const {
+  const auto found = terms_.find(mixture);
+  return found == terms_.end() ? nullptr : &found->second;
 }
 
 std::optional<Score> Run::known(const Mixture& mixture) const {

@@ -55,12 +55,17 @@ class Run {
   void remember(const Mixture& mixture, const Score& score) {
     known_[mixture] = score;
   }
+  /// Terms on the primary's examples, of mixtures of which every example was
+  /// looked at; null where they are not known. Only kept for the estimate of
+  /// the optimism.
+  const std::vector<double>* terms(const Mixture& mixture) const;
 
  private:
   std::optional<nlohmann::ordered_json> replay(std::string_view kind,
                                                const Mixture& mixture);
   void append(std::string_view kind, const Mixture& mixture,
               const nlohmann::ordered_json& record);
+  void keep_terms(const Mixture& mixture, const Answers& answers);
   void describe(const Trial& trial, const Incumbent& incumbent,
                 Candidate& candidate) const;
 
@@ -69,6 +74,7 @@ class Run {
   Panel panel_;
   Former former_;
   std::map<Mixture, Score> known_;
+  std::map<Mixture, std::vector<double>> terms_;
   std::optional<Journal> journal_;
 };
 

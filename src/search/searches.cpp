@@ -21,6 +21,8 @@ constexpr std::array kSearches = {
     Search{"replacement",
            "add the best of all again and again: whole-numbered weights", true,
            replacement},
+    Search{"learned", "mixing coefficients by gradient on held-out data", true,
+           learned},
     Search{"stock", "Model Stock: from a base towards the mean, without data",
            false, uniform},
     Search{"trajectory", "weighted average of the checkpoints of one run",
@@ -44,6 +46,18 @@ std::string_view name(Order order) {
       return "random";
     case Order::kFile:
       return "file";
+  }
+  return "";
+}
+
+std::string_view name(Share share) {
+  switch (share) {
+    case Share::kModel:
+      return "model";
+    case Share::kLayer:
+      return "layer";
+    case Share::kTensor:
+      return "tensor";
   }
   return "";
 }

@@ -17,6 +17,9 @@ SearchResult pruned(std::span<const CheckpointPtr> checkpoints,
 SearchResult replacement(std::span<const CheckpointPtr> checkpoints,
                          Evaluator* evaluator, const SearchOptions& options);
 
+SearchResult learned(std::span<const CheckpointPtr> checkpoints,
+                     Evaluator* evaluator, const SearchOptions& options);
+
 SearchResult trajectory(std::span<const CheckpointPtr> checkpoints,
                         Evaluator* evaluator, const SearchOptions& options);
 

@@ -23,15 +23,18 @@ class Comparison {
   Comparison(const Evaluator& evaluator, const Answers& incumbent,
              const Criterion& criterion)
       : points_(evaluator), incumbent_(incumbent), criterion_(criterion) {
-    if (!points_.most()) return;
-    for (double term : incumbent.terms) to_gain_ += left_to_gain(term);
+    if (!points_.bounded()) return;
+    for (size_t i = 0; i < incumbent.terms.size(); ++i) {
+      to_gain_ += points_.to_gain(incumbent.terms[i], static_cast<int64_t>(i));
+    }
   }
 
   void add(const Verdict& now, Trial& trial) {
     const auto i = static_cast<size_t>(now.example);
     const double before = incumbent_.terms[i];
-    trial.ahead += points_.of(now.term) - points_.of(before);
-    if (points_.most()) to_gain_ -= left_to_gain(before);
+    trial.ahead +=
+        points_.of(now.term, now.example) - points_.of(before, now.example);
+    if (points_.bounded()) to_gain_ -= points_.to_gain(before, now.example);
     trial.gains += now.term > before ? 1 : 0;
     trial.losses += now.term < before ? 1 : 0;
     trial.seen[i] = true;
@@ -42,7 +45,7 @@ class Comparison {
   /// True when the rejection is certain, whatever the examples to come say:
   /// at best they win all that is left to gain.
   bool is_lost(const Trial& trial) const {
-    return points_.most() &&
+    return points_.bounded() &&
            !criterion_.accepts(trial.ahead + to_gain_, trial.gains + to_gain_,
                                trial.losses);
   }
@@ -51,10 +54,6 @@ class Comparison {
   }
 
  private:
-  int64_t left_to_gain(double term) const {
-    return *points_.most() - points_.of(term);
-  }
-
   Points points_;
   const Answers& incumbent_;
   const Criterion& criterion_;
@@ -133,20 +132,26 @@ bool Criterion::accepts(int64_t ahead, int64_t gains, int64_t losses) const {
          (gains > losses && mcnemar_p_value(losses, gains) < alpha);
 }
 
-Points::Points(const Evaluator& evaluator)
-    : counts_(evaluator.counts()), higher_(evaluator.higher_is_better()) {
+Points::Points(const Evaluator& evaluator) : evaluator_(evaluator) {
   const std::optional<TermRange> range = evaluator.terms();
   if (!range) return;
-  const double best = higher_ ? range->highest : range->lowest;
-  if (std::isfinite(best)) most_ = of(best);
+  const double best =
+      evaluator.higher_is_better() ? range->highest : range->lowest;
+  if (std::isfinite(best)) best_ = best;
 }
 
-int64_t Points::of(double term) const {
-  if (counts_) return term > 0 ? 1 : 0;
+int64_t Points::of(double term, int64_t example) const {
+  const double weight = evaluator_.weight(example);
+  if (evaluator_.counts()) return term > 0 ? std::llround(weight) : 0;
+  const double unit = kUnit * weight;
   // What is no number is the worst that can be.
-  if (std::isnan(term)) return static_cast<int64_t>(-kLimit * kUnit);
-  const double value = std::clamp(term, -kLimit, kLimit) * kUnit;
-  return std::llround(higher_ ? value : -value);
+  if (std::isnan(term)) return std::llround(-kLimit * unit);
+  const double value = std::clamp(term, -kLimit, kLimit) * unit;
+  return std::llround(evaluator_.higher_is_better() ? value : -value);
+}
+
+int64_t Points::to_gain(double term, int64_t example) const {
+  return of(*best_, example) - of(term, example);
 }
 
 int64_t Trial::count_seen() const {
@@ -165,16 +170,20 @@ Incumbent score_fully(const Panel& panel, const Checkpoint& weights,
 std::vector<int64_t> exit_order(const Evaluator& evaluator,
                                 const Answers& incumbent) {
   const Points points(evaluator);
-  std::vector<int64_t> order(incumbent.terms.size());
+  std::vector<std::pair<int64_t, float>> ranks;
+  for (size_t i = 0; i < incumbent.terms.size(); ++i) {
+    const double term = incumbent.terms[i];
+    const auto example = static_cast<int64_t>(i);
+    const int64_t worth = points.bounded() ? -points.to_gain(term, example)
+                                           : points.of(term, example);
+    const bool nothing_to_gain = points.bounded() && worth == 0;
+    ranks.emplace_back(worth, nothing_to_gain ? incumbent.margins[i] : 0.0F);
+  }
+  std::vector<int64_t> order(ranks.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto rank = [&](int64_t example) {
-    const auto i = static_cast<size_t>(example);
-    const int64_t worth = points.of(incumbent.terms[i]);
-    const bool nothing_to_gain = points.most() && worth == *points.most();
-    return std::pair(worth, nothing_to_gain ? incumbent.margins[i] : 0.0F);
-  };
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return rank(a) < rank(b); });
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return ranks[static_cast<size_t>(a)] < ranks[static_cast<size_t>(b)];
+  });
   return order;
 }
 

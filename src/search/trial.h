@@ -53,14 +53,17 @@ class Points {
  public:
   explicit Points(const Evaluator& evaluator);
 
-  int64_t of(double term) const;
-  /// What an example can be worth at most, or nullopt without a bound.
-  std::optional<int64_t> most() const { return most_; }
+  /// What `term` of an example is worth.
+  int64_t of(double term, int64_t example) const;
+  /// True where terms have a bound that is best.
+  bool bounded() const { return best_.has_value(); }
+  /// What an example that is worth of(term) now could gain at most; bounded()
+  /// only.
+  int64_t to_gain(double term, int64_t example) const;
 
  private:
-  bool counts_;
-  bool higher_;
-  std::optional<int64_t> most_;
+  const Evaluator& evaluator_;
+  std::optional<double> best_;  ///< term
 };
 
 /// What an evaluation of a candidate found, to its end or cut short.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "search/optimism.h"
 #include "search/ranking.h"
 #include "search/why.h"
 #include "soup/error.h"
@@ -10,10 +11,11 @@ namespace soup {
 namespace {
 
 void check(const Evaluator& evaluator, const SearchOptions& options) {
-  if (options.min_gain > 0 && !evaluator.counts()) {
+  const bool counts = evaluator.counts() && !evaluator.weighted();
+  if (options.min_gain > 0 && !counts) {
     throw UsageError("--min-gain counts examples, which this metric does not");
   }
-  if (options.alpha < 1 && !(evaluator.counts() && evaluator.examples() > 0)) {
+  if (options.alpha < 1 && !(counts && evaluator.examples() > 0)) {
     throw UsageError(
         "--alpha tests counts of examples, which this metric does not give");
   }
@@ -166,6 +168,7 @@ SearchResult search(std::string_view name, Strategy strategy,
   result.recipe = run.recipe(found.mixture);
   result.score = found.score;
   result.without = scores_without(run, found.mixture);
+  if (options.optimism_folds > 0) result.optimism = estimate_optimism(run);
   if (distinct(found.mixture).size() == 1 && run.size() > 1) {
     std::erase(order, found.mixture.front());
     result.reason = why_single(run, found.mixture.front(), order);

@@ -53,7 +53,8 @@ class TableEvaluator : public Evaluator {
                 .higher_is_better = !loss};
     std::vector<double> terms(static_cast<size_t>(examples_));
     std::vector<Verdict> batch;
-    for (int64_t position = 0; position < examples_; ++position) {
+    if (!options.order.empty()) score.count = std::ssize(options.order);
+    for (int64_t position = 0; position < score.count; ++position) {
       const int64_t i = options.order.empty()
                             ? position
                             : options.order[static_cast<size_t>(position)];
@@ -65,14 +66,14 @@ class TableEvaluator : public Evaluator {
       batch.push_back({.example = i, .margin = margin, .term = term});
       terms[static_cast<size_t>(i)] = term;
       ++seen;
-      if (std::ssize(batch) == batch_ || position + 1 == examples_) {
+      if (std::ssize(batch) == batch_ || position + 1 == score.count) {
         if (options.watch && !options.watch(batch)) return std::nullopt;
         batch.clear();
       }
     }
     const double total = std::accumulate(terms.begin(), terms.end(), 0.0);
     if (!loss) score.correct = static_cast<int64_t>(total);
-    score.value = total / static_cast<double>(examples_);
+    score.value = total / static_cast<double>(score.count);
     if (loss) score.standard_error = score.value / 7;  // any number will do
     return score;
   }

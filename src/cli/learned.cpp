@@ -1,0 +1,82 @@
+#include <array>
+
+#include "cli/commands.h"
+#include "cli/run_dir.h"
+#include "cli/soup_command.h"
+#include "core/table.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+class Learned : public Task {
+ public:
+  explicit Learned(CLI::App& app) {
+    arguments_.checkpoints.add_to(app);
+    Learning& learning = arguments_.search.learning;
+    app.add_option("--by", by_,
+                   "one coefficient of a checkpoint for the whole model, for "
+                   "each layer (block), or for each tensor")
+        ->type_name("model|layer|tensor")
+        ->capture_default_str();
+    app.add_flag("--affine", learning.affine,
+                 "coefficients of any sign, 1 in sum (MEHL-Soup), instead of "
+                 "positive ones with a temperature (the paper)");
+    app.add_option("--epochs", learning.epochs,
+                   "passes over the held-out data, at most")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    app.add_option("--folds", learning.folds,
+                   "parts of the held-out data: each is scored by coefficients "
+                   "learned without it, and says after how many epochs to stop")
+        ->check(CLI::Range(int64_t{2}, int64_t{1} << 20))
+        ->capture_default_str();
+    app.add_option("--lr", learning.rate,
+                   "learning rate of AdamW (default: 0.05; with --affine 0.01)")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--seed", arguments_.search.seed,
+                   "of the folds and of the order of examples")
+        ->capture_default_str();
+    arguments_.output.add_to(app);
+    arguments_.recipe.add_to(app);
+    arguments_.eval.add_to(app, true);
+    arguments_.mix.add_to(app);
+    add_run_options(app, arguments_.search);
+  }
+
+  int run(const Output& output) override {
+    SearchOptions& search = arguments_.search;
+    search.learning.by = share();
+    search.learning.batch_size = arguments_.eval.options.batch_size;
+    if (!arguments_.eval.command.empty()) {
+      throw UsageError(
+          "--eval-cmd gives scores, learning needs gradients: give --val");
+    }
+    complete_run_dir(search, arguments_.output.out);
+    return run_search(find_search("learned"), arguments_, output);
+  }
+
+ private:
+  Share share() const {
+    constexpr std::array kShares = {Share::kModel, Share::kLayer,
+                                    Share::kTensor};
+    std::vector<std::string_view> names;
+    for (const Share one : kShares) {
+      if (by_ == name(one)) return one;
+      names.push_back(name(one));
+    }
+    throw UsageError("--by: '" + by_ + "' is none of model, layer, tensor" +
+                     suggestion(by_, names));
+  }
+
+  SoupArguments arguments_;
+  std::string by_ = "layer";
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_learned(CLI::App& app) {
+  return std::make_unique<Learned>(app);
+}
+
+}  // namespace soup

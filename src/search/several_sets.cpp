@@ -1,0 +1,230 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "soup/error.h"
+#include "soup/search.h"
+
+namespace soup {
+namespace {
+
+/// Decimal shares as whole numbers in the same proportion.
+std::vector<int64_t> whole_shares(std::vector<double> shares) {
+  constexpr int kDigits = 6;
+  for (int digit = 0; digit <= kDigits; ++digit) {
+    const bool whole =
+        std::all_of(shares.begin(), shares.end(), [](double share) {
+          return share < 1e9 && std::abs(share - std::round(share)) < 1e-9 &&
+                 std::round(share) > 0;
+        });
+    if (whole) {
+      std::vector<int64_t> found;
+      for (const double share : shares) found.push_back(std::llround(share));
+      return found;
+    }
+    for (double& share : shares) share *= 10;
+  }
+  throw UsageError(
+      "--val: weights lie between 0.000001 and 1000000000 and "
+      "have at most six decimals");
+}
+
+/// Several data sets as one. An example of a set with share s of n examples
+/// counts s / n, so that the mean of all terms is the weighted mean of scores;
+/// where terms are counts, all of these are scaled to whole numbers.
+class SeveralSets : public Evaluator {
+ public:
+  SeveralSets(std::span<const std::unique_ptr<Evaluator>> sets,
+              std::vector<double> shares)
+      : shares_(std::move(shares)) {
+    const double sum = std::accumulate(shares_.begin(), shares_.end(), 0.0);
+    for (const auto& set : sets) {
+      sets_.push_back(set.get());
+      begins_.push_back(count_);
+      count_ += set->examples();
+    }
+    for (size_t s = 0; s < sets_.size(); ++s) {
+      const std::string share = short_text(shares_[s]);
+      name_ += (s > 0 ? " + " : "") + sets_[s]->dataset() +
+               (share == "1" ? "" : "=" + share);
+      weights_.push_back(shares_[s] / sum * static_cast<double>(count_) /
+                         static_cast<double>(sets_[s]->examples()));
+    }
+    if (counts()) make_whole();
+  }
+
+  const std::string& dataset() const override { return name_; }
+  int64_t examples() const override { return count_; }
+  bool counts() const override { return sets_.front()->counts(); }
+  bool weighted() const override { return true; }
+  bool higher_is_better() const override {
+    return sets_.front()->higher_is_better();
+  }
+  std::optional<TermRange> terms() const override {
+    return sets_.front()->terms();
+  }
+  double weight(int64_t example) const override {
+    return weights_[set_of(example)];
+  }
+  std::string path(int64_t example) const override {
+    const size_t s = set_of(example);
+    return sets_[s]->path(example - begins_[s]);
+  }
+  std::map<std::string, std::string> identity() const override {
+    std::map<std::string, std::string> all = {{"data set", name_}};
+    for (const Evaluator* set : sets_) {
+      for (const auto& [key, value] : set->identity()) {
+        all[set->dataset() + "'s " + key] = value;
+      }
+    }
+    return all;
+  }
+
+  std::optional<Score> evaluate(const Checkpoint& weights,
+                                const EvaluateOptions& options) override {
+    std::vector<int64_t> order(options.order.begin(), options.order.end());
+    // Without terms no part of the examples says anything.
+    if (order.empty() || !terms()) {
+      order.resize(static_cast<size_t>(count_));
+      std::iota(order.begin(), order.end(), 0);
+    }
+    Pass pass{.terms = {}, .scores = std::vector<Score>(sets_.size())};
+    pass.terms.resize(sets_.size());
+    // Every change of the set loads the weights once more.
+    const size_t block =
+        options.order.empty() || !terms() ? order.size() : 4096;
+    for (size_t begin = 0; begin < order.size(); begin += block) {
+      const auto part = std::span(order).subspan(
+          begin, std::min(block, order.size() - begin));
+      if (!look_at(part, weights, options, pass)) return std::nullopt;
+    }
+    return score_of(pass);
+  }
+
+ private:
+  struct Pass {
+    std::vector<std::vector<std::pair<int64_t, double>>> terms;  ///< by set
+    std::vector<Score> scores;  ///< the last of each set
+  };
+
+  static std::string short_text(double share) {
+    std::string text = std::to_string(share);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.ends_with('.')) text.pop_back();
+    return text;
+  }
+
+  // s / n in proportion: s * lcm(n) / n, reduced.
+  void make_whole() {
+    const std::vector<int64_t> shares = whole_shares(shares_);
+    int64_t multiple = 1;
+    for (const Evaluator* set : sets_) {
+      const int64_t factor =
+          set->examples() / std::gcd(multiple, set->examples());
+      if (__builtin_mul_overflow(multiple, factor, &multiple)) fail();
+    }
+    std::vector<int64_t> whole(sets_.size());
+    int64_t divisor = 0;
+    for (size_t s = 0; s < sets_.size(); ++s) {
+      const int64_t each = multiple / sets_[s]->examples();
+      if (__builtin_mul_overflow(shares[s], each, &whole[s])) fail();
+      divisor = std::gcd(divisor, whole[s]);
+    }
+    // Sums of all must be exact in float64, too.
+    double sum = 0;
+    for (size_t s = 0; s < sets_.size(); ++s) {
+      weights_[s] = static_cast<double>(whole[s] / divisor);
+      sum += weights_[s] * static_cast<double>(sets_[s]->examples());
+    }
+    if (sum > 9e15) fail();
+  }
+
+  [[noreturn]] static void fail() {
+    throw UsageError(
+        "--val: no exact weighted mean of data sets of these sizes with these "
+        "weights; give weights with fewer digits");
+  }
+
+  size_t set_of(int64_t example) const {
+    const auto after =
+        std::upper_bound(begins_.begin(), begins_.end(), example);
+    return static_cast<size_t>(after - begins_.begin()) - 1;
+  }
+
+  /// Evaluates `part`, set by set; false when the watch stops.
+  bool look_at(std::span<const int64_t> part, const Checkpoint& weights,
+               const EvaluateOptions& options, Pass& pass) {
+    std::vector<std::vector<int64_t>> orders(sets_.size());
+    for (const int64_t example : part) {
+      const size_t s = set_of(example);
+      orders[s].push_back(example - begins_[s]);
+    }
+    for (size_t s = 0; s < sets_.size(); ++s) {
+      if (orders[s].empty()) continue;
+      EvaluateOptions one{.order = orders[s], .progress = options.progress};
+      one.watch = [&](std::span<const Verdict> batch) {
+        std::vector<Verdict> moved(batch.begin(), batch.end());
+        for (Verdict& verdict : moved) {
+          pass.terms[s].emplace_back(verdict.example, verdict.term);
+          verdict.example += begins_[s];
+        }
+        return !options.watch || options.watch(moved);
+      };
+      const std::optional<Score> score = sets_[s]->evaluate(weights, one);
+      if (!score) return false;
+      const double seconds = pass.scores[s].seconds;
+      pass.scores[s] = *score;
+      pass.scores[s].seconds += seconds;
+    }
+    return true;
+  }
+
+  Score score_of(Pass& pass) const {
+    Score score{.dataset = name_,
+                .metric = pass.scores.front().metric,
+                .count = count_,
+                .correct = {},
+                .higher_is_better = higher_is_better()};
+    double sum = 0;
+    double total = 0;
+    double variance = 0;
+    for (size_t s = 0; s < sets_.size(); ++s) {
+      auto& terms = pass.terms[s];
+      // The same sum for every order.
+      std::sort(terms.begin(), terms.end());
+      const auto n = static_cast<double>(terms.size());
+      double own = 0;
+      for (const auto& [example, term] : terms) own += term;
+      const double mean = this->terms() ? own / n : pass.scores[s].value;
+      double squares = 0;
+      for (const auto& [example, term] : terms) {
+        squares += (term - mean) * (term - mean);
+      }
+      sum += weights_[s] * (this->terms() ? own : mean * n);
+      total += weights_[s] * n;
+      if (n > 1) variance += weights_[s] * weights_[s] * squares * n / (n - 1);
+      score.seconds += pass.scores[s].seconds;
+    }
+    score.value = sum / total;
+    if (terms()) score.standard_error = std::sqrt(variance) / total;
+    return score;
+  }
+
+  std::vector<Evaluator*> sets_;
+  std::vector<double> shares_;
+  std::vector<double> weights_;  ///< of an example, by set
+  std::vector<int64_t> begins_;  ///< first example, by set
+  int64_t count_ = 0;
+  std::string name_;
+};
+
+}  // namespace
+
+std::unique_ptr<Evaluator> make_weighted_mean(
+    std::span<const std::unique_ptr<Evaluator>> sets,
+    std::span<const double> shares) {
+  return std::make_unique<SeveralSets>(
+      sets, std::vector<double>(shares.begin(), shares.end()));
+}
+
+}  // namespace soup
