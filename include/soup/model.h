@@ -92,7 +92,8 @@ struct ModelKind {
 std::span<const ModelKind> models();
 
 /// Builds the architecture of `like` without its weights. `name`: "auto", a row
-/// of models(), or a name of timm, torchvision or open_clip. Geometry comes
+/// of models(), a name of timm, torchvision or open_clip, or a file with a
+/// program: .pt2 of scripts/export_model.py or TorchScript. Geometry comes
 /// from shapes; what shapes cannot tell comes from that name, `config.json`
 /// beside the checkpoint, else the field's default, which is announced.
 /// `head`: file with the weights of a linear head (of zero-shot classification,
