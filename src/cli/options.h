@@ -78,7 +78,7 @@ struct EvalArguments {
   std::filesystem::path data;
   EvaluatorOptions options;
   CommandOptions by_command;  ///< --eval-cmd
-  int64_t skip_bad = 0;  ///< pictures of a data set
+  int64_t skip_bad = 0;       ///< pictures of a data set
 
   /// `search`: with --test, and a single --val.
   void add_to(CLI::App& app, bool search);
