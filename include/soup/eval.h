@@ -119,6 +119,9 @@ class Evaluator {
   virtual std::map<std::string, std::string> identity() const {
     return {{"data set", dataset()}};
   }
+  /// These will be scored next, in this order: whoever can do several at once
+  /// begins with them.
+  virtual void look_ahead(std::span<const Checkpoint* const> /*weights*/) {}
   /// Score of `weights`; nullopt when `watch` stopped it.
   /// An example's verdict depends on the weights and the example alone, not on
   /// its neighbours in a batch, nor, on a CPU, on batch size and threads.
@@ -157,6 +160,9 @@ struct EvaluatorOptions {
   int64_t batch_size = 256;  ///< examples between two calls of a watch
   int threads = 0;           ///< 0: the processors this process may use
   PictureCache cache = {};   ///< of decoded pictures
+  /// fp32; bf16, fp16 or tf32: fast, and float32 where that is too close to
+  /// call, so that counts are those of fp32; bf16-only and so on: fast alone.
+  std::string precision = "fp32";
   /// Receives the logits of every batch (row-major [n, classes]), beside the
   /// verdicts; for --logits.
   std::function<void(std::span<const Verdict>, std::span<const float>)> logits =
@@ -213,13 +219,22 @@ std::unique_ptr<Evaluator> make_logits_evaluator(const Checkpoint& like,
                                                  const std::string& dataset,
                                                  const std::string& metric);
 
-/// `--eval-cmd`: runs `command` with `{}` replaced by a checkpoint path (a
-/// candidate is written to `folder` first); the last line of its standard
-/// output is a number or {"value": x, "count": n}. A checkpoint that is a file
-/// already is given as it is. Throws UsageError when `{}` is missing;
-/// evaluate() throws Error when the command fails or prints no number.
-std::unique_ptr<Evaluator> make_command_evaluator(
-    const std::string& command, bool lower_is_better,
-    const std::filesystem::path& folder);
+/// How `--eval-cmd` scores.
+struct CommandOptions {
+  std::string command = {};  ///< with {} for the path of a checkpoint
+  bool lower_is_better = false;
+  double time_limit = 0;  ///< seconds that one run may take; 0: any
+  int jobs = 1;           ///< runs at the same time, of look_ahead()
+  std::filesystem::path folder = ".";  ///< where candidates are written
+  /// File to which its standard error is added; empty: it is ours.
+  std::filesystem::path log = {};
+};
+
+/// Runs the command with `{}` replaced by a checkpoint path; the last line of
+/// its standard output is a number or {"value": x, "count": n}. A checkpoint
+/// that is a file already is given as it is, others are written first. Throws
+/// UsageError when `{}` is missing; evaluate() throws Error when the command
+/// fails, takes too long or prints no number.
+std::unique_ptr<Evaluator> make_command_evaluator(const CommandOptions&);
 
 }  // namespace soup

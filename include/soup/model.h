@@ -76,7 +76,8 @@ class Model {
   /// it where parameters() require gradients.
   virtual at::Tensor forward(const at::Tensor& pictures) const = 0;
   /// The resident weights: leaves, which need no gradient unless told so.
-  virtual std::vector<Parameter> parameters() const = 0;
+  /// Empty: autograd cannot follow this model.
+  virtual std::vector<Parameter> parameters() const { return {}; }
   /// What every BatchNorm is given when each normalises with the moments of
   /// these very pictures, as in training. Empty: the model has none.
   /// Thread-safe as forward() is.
@@ -102,7 +103,8 @@ struct ModelKind {
 std::span<const ModelKind> models();
 
 /// Builds the architecture of `like` without its weights. `name`: "auto", a row
-/// of models(), or a name of timm, torchvision or open_clip. Geometry comes
+/// of models(), a name of timm, torchvision or open_clip, or a file with a
+/// program: .pt2 of scripts/export_model.py or TorchScript. Geometry comes
 /// from shapes; what shapes cannot tell comes from that name, `config.json`
 /// beside the checkpoint, else the field's default, which is announced.
 /// `head`: file with the weights of a linear head (of zero-shot classification,

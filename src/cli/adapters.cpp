@@ -29,7 +29,8 @@ int average_adapters(const Recipe& recipe, const SoupArguments& arguments,
   using Clock = std::chrono::steady_clock;
   const Clock::time_point begin = Clock::now();
   const EvalArguments& eval = arguments.eval;
-  if (!eval.val.empty() || !eval.test.empty() || !eval.command.empty()) {
+  if (!eval.val.empty() || !eval.test.empty() ||
+      !eval.by_command.command.empty()) {
     throw UsageError(
         "adapters are not scored while they are averaged; write the model "
         "with --base, then soup eval");

@@ -61,7 +61,7 @@ class Ensemble : public Task {
     const Clock::time_point begin = Clock::now();
     const Search& search =
         greedy_ ? selection_.choose(search_) : find_search("uniform");
-    if (!eval_.command.empty()) {
+    if (!eval_.by_command.command.empty()) {
       throw UsageError("--eval-cmd gives scores, an ensemble needs logits");
     }
     const auto specs = eval_.specs(false);

@@ -46,9 +46,8 @@ class Eval : public Task {
       options.logits = predictions.collector();
     }
     std::vector<std::unique_ptr<Evaluator>> evaluators;
-    if (!eval_.command.empty()) {
-      evaluators.push_back(
-          make_command_evaluator(eval_.command, eval_.lower_is_better, "."));
+    if (!eval_.by_command.command.empty()) {
+      evaluators.push_back(make_command_evaluator(eval_.by_command));
     } else {
       evaluators = make_evaluators(specs, *checkpoints.front(), options);
     }
@@ -93,6 +92,9 @@ class Eval : public Task {
     for (const auto& e : evaluators) all.push_back(e.get());
     const auto progress =
         evaluation_progress("scoring", all, std::ssize(checkpoints));
+    std::vector<const Checkpoint*> next;
+    for (const CheckpointPtr& c : checkpoints) next.push_back(c.get());
+    for (const auto& e : evaluators) e->look_ahead(next);
     std::vector<Pair> pairs;
     if (compare_) pairs = make_pairs(checkpoints, evaluators);
     for (size_t c = 0; c < checkpoints.size(); ++c) {

@@ -35,7 +35,7 @@ class Interpolate : public Task {
   int run(const Output& output) override {
     const bool writes = out_->count() > 0;
     const EvalArguments& eval = arguments_.eval;
-    const bool scores = !eval.val.empty() || !eval.command.empty();
+    const bool scores = !eval.val.empty() || !eval.by_command.command.empty();
     check(writes, scores);
     const auto specs = eval.specs(false);
     if (writes) arguments_.recipe.check(arguments_.output);
@@ -90,10 +90,13 @@ class Interpolate : public Task {
   std::vector<std::unique_ptr<Evaluator>> evaluators(
       std::span<const DatasetSpec> specs, const Checkpoint& like) const {
     const EvalArguments& eval = arguments_.eval;
-    if (eval.command.empty()) return make_evaluators(specs, like, eval.options);
+    if (eval.by_command.command.empty()) {
+      return make_evaluators(specs, like, eval.options);
+    }
+    CommandOptions options = eval.by_command;
+    options.folder = folder_of(arguments_.output.out);
     std::vector<std::unique_ptr<Evaluator>> made;
-    made.push_back(make_command_evaluator(eval.command, eval.lower_is_better,
-                                          folder_of(arguments_.output.out)));
+    made.push_back(make_command_evaluator(options));
     return made;
   }
 

@@ -209,8 +209,9 @@ void EvalArguments::add_to(CLI::App& app, bool search) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--model", options.model,
-                 "architecture: auto, a name (soup list models), or one of "
-                 "timm, torchvision or open_clip")
+                 "architecture: auto, a name (soup list models), one of timm, "
+                 "torchvision or open_clip, or a file that is run: .pt2 of "
+                 "scripts/export_model.py, TorchScript (.ts, .pt)")
       ->capture_default_str();
   app.add_option("--head", options.head,
                  "file with the linear head of a CLIP image tower: zero-shot "
@@ -220,16 +221,31 @@ void EvalArguments::add_to(CLI::App& app, bool search) {
       ->capture_default_str();
   app.add_option("--device", options.device, "auto, cpu, cuda, cuda:N")
       ->capture_default_str();
+  app.add_option("--precision", options.precision,
+                 "fp32, or fast: bf16, fp16 or tf32, with fp32 where that is "
+                 "too close to call, so that counts are fp32's; bf16-only and "
+                 "so on: without")
+      ->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "examples at a time")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   add_cache_options(app, options.cache);
-  app.add_option("--eval-cmd", command,
+  app.add_option("--eval-cmd", by_command.command,
                  "score with this command instead of --val: {} is the "
                  "checkpoint; the last line it prints is the score")
       ->excludes(val_option);
-  app.add_flag("--lower-is-better", lower_is_better,
+  app.add_flag("--lower-is-better", by_command.lower_is_better,
                "the score of --eval-cmd is a loss")
+      ->needs("--eval-cmd");
+  app.add_option("--eval-timeout", by_command.time_limit,
+                 "seconds that --eval-cmd may take each time")
+      ->check(CLI::PositiveNumber)
+      ->needs("--eval-cmd");
+  app.add_option("--eval-jobs", by_command.jobs,
+                 "how many of --eval-cmd run at once where checkpoints are "
+                 "scored one by one")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str()
       ->needs("--eval-cmd");
 }
 
@@ -252,7 +268,7 @@ std::vector<double> EvalArguments::shares() const {
 }
 
 std::vector<DatasetSpec> EvalArguments::specs(bool required) const {
-  if (required && val.empty() && command.empty()) {
+  if (required && val.empty() && by_command.command.empty()) {
     throw UsageError(
         "no held-out data: give --val NAME (soup list datasets) or --eval-cmd");
   }

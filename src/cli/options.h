@@ -78,9 +78,8 @@ struct EvalArguments {
   std::vector<std::string> test;
   std::filesystem::path data;
   EvaluatorOptions options;
-  std::string command;  ///< --eval-cmd
-  bool lower_is_better = false;
-  int64_t skip_bad = 0;  ///< pictures of a data set
+  CommandOptions by_command;  ///< --eval-cmd
+  int64_t skip_bad = 0;       ///< pictures of a data set
   bool has_shares = false;
 
   /// `search`: with --test, and a single --val.

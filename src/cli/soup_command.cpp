@@ -84,11 +84,12 @@ class SoupRun {
     if (!specs.empty()) {
       evaluators_ = make_evaluators(specs, *checkpoints_.front(), eval.options);
     }
-    if (!eval.command.empty()) {
-      evaluators_.insert(
-          evaluators_.begin(),
-          make_command_evaluator(eval.command, eval.lower_is_better,
-                                 folder_of(arguments_.output.out)));
+    if (!eval.by_command.command.empty()) {
+      CommandOptions options = eval.by_command;
+      options.folder = folder_of(arguments_.output.out);
+      const fs::path& run = arguments_.search.run_dir;
+      if (!run.empty()) options.log = run / "eval-cmd.log";
+      evaluators_.insert(evaluators_.begin(), make_command_evaluator(options));
     }
     if (eval.val.size() > 1) {
       const std::span all(evaluators_);
@@ -98,7 +99,8 @@ class SoupRun {
   }
 
   bool has_held_out() const {
-    return !arguments_.eval.val.empty() || !arguments_.eval.command.empty();
+    return !arguments_.eval.val.empty() ||
+           !arguments_.eval.by_command.command.empty();
   }
   // The first evaluator chooses. Where it is a mean, its sets follow; then
   // come those of --guard, then those of --test.

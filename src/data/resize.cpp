@@ -5,10 +5,10 @@
 #include <cmath>
 #include <numbers>
 
+#include "data/resample.h"
+
 namespace soup {
 namespace {
-
-constexpr int kBits = 32 - 8 - 2;  // room for the sum of 8-bit values
 
 double box(double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }
 
@@ -43,13 +43,6 @@ constexpr std::array kFilters = {
     Filter{"lanczos", "Lanczos with three lobes", 3.0, lanczos},
 };
 
-/// What one output pixel is made of: `count` inputs from `first` on.
-struct Taps {
-  int64_t first = 0;
-  int64_t count = 0;
-  const int32_t* weights = nullptr;
-};
-
 /// Weights of a pass from `in` to `out` pixels, for the outputs
 /// [begin, begin + count).
 class Pass {
@@ -80,6 +73,7 @@ class Pass {
   const Taps& operator[](int64_t i) const {
     return taps_[static_cast<size_t>(i)];
   }
+  const Taps* taps() const { return taps_.data(); }
   int64_t first_input() const { return taps_.front().first; }
   int64_t end_input() const { return taps_.back().first + taps_.back().count; }
 
@@ -95,7 +89,7 @@ class Pass {
     for (int64_t k = 0; k < taps.count; ++k) {
       const double w = sum != 0 ? exact[static_cast<size_t>(k)] / sum : 0.0;
       weights[k] =
-          static_cast<int32_t>(w * (1 << kBits) + (w < 0 ? -0.5 : 0.5));
+          static_cast<int32_t>(w * (1 << kWeightBits) + (w < 0 ? -0.5 : 0.5));
     }
   }
 
@@ -103,12 +97,6 @@ class Pass {
   std::vector<int32_t> weights_;
   std::vector<Taps> taps_;
 };
-
-constexpr int32_t kHalf = 1 << (kBits - 1);
-
-uint8_t rounded(int32_t sum) {
-  return static_cast<uint8_t>(std::clamp(sum >> kBits, 0, 255));
-}
 
 template <int kChannels>
 void resample_row(const uint8_t* in, const Pass& pass, int64_t count,
@@ -145,35 +133,13 @@ Picture horizontal(const Picture& in, const Target& target, int64_t y,
       std::copy_n(from + target.crop_x * in.channels, row_bytes, to);
     } else if (in.channels == 1) {
       resample_row<1>(from, pass, out.width, to);
-    } else {
+    } else if (y + row + 1 < in.height) {
+      resample_rgb_row(from, pass.taps(), out.width, to);
+    } else {  // nothing may be read behind the picture
       resample_row<3>(from, pass, out.width, to);
     }
   }
   return out;
-}
-
-// A fixed number of columns at a time: the compiler can keep the sums in
-// vector registers.
-constexpr int64_t kColumns = 32;
-
-void blend_columns(const uint8_t* in, int64_t stride, const Taps& taps,
-                   uint8_t* out) {
-  std::array<int32_t, kColumns> sums;
-  sums.fill(kHalf);
-  for (int64_t k = 0; k < taps.count; ++k, in += stride) {
-    const int32_t weight = taps.weights[k];
-    for (int64_t i = 0; i < kColumns; ++i) sums[i] += in[i] * weight;
-  }
-  for (int64_t i = 0; i < kColumns; ++i) out[i] = rounded(sums[i]);
-}
-
-void blend_column(const uint8_t* in, int64_t stride, const Taps& taps,
-                  uint8_t* out) {
-  int32_t sum = kHalf;
-  for (int64_t k = 0; k < taps.count; ++k) {
-    sum += in[k * stride] * taps.weights[k];
-  }
-  *out = rounded(sum);
 }
 
 /// `in` starts at row `skipped` of the whole picture.
@@ -187,11 +153,7 @@ Picture vertical(const Picture& in, const Pass& pass, int64_t skipped,
     const Taps& taps = pass[y];
     const uint8_t* from = in.pixels.data() + (taps.first - skipped) * stride;
     uint8_t* to = out.pixels.data() + y * stride;
-    int64_t x = 0;
-    for (; x + kColumns <= stride; x += kColumns) {
-      blend_columns(from + x, stride, taps, to + x);
-    }
-    for (; x < stride; ++x) blend_column(from + x, stride, taps, to + x);
+    blend_rows(from, stride, taps, stride, to);
   }
   return out;
 }

@@ -10,7 +10,7 @@
 #include "core/progress.h"
 #include "core/threads.h"
 #include "eval/crew.h"
-#include "eval/engine.h"
+#include "eval/module.h"
 #include "eval/resident.h"
 #include "soup/error.h"
 #include "soup/eval.h"
@@ -53,6 +53,10 @@ std::vector<BatchMoments> all_moments(const Model& model, const Resident& data,
     progress.add(size);
   });
   // In the order of the batches, whoever was first to finish.
+  if (found.front().empty()) {
+    throw Error("--model: moments of BatchNorm cannot be taken from a file's " +
+                std::string(model.name()) + " program");
+  }
   std::vector<BatchMoments> merged(found.front().size());
   for (const std::vector<BatchMoments>& one : found) {
     for (size_t i = 0; i < merged.size(); ++i) merge_moments(merged[i], one[i]);

@@ -8,6 +8,7 @@
 #include "core/interrupt.h"
 #include "core/json.h"
 #include "core/text.h"
+#include "eval/ahead.h"
 #include "eval/run_command.h"
 #include "soup/error.h"
 #include "soup/eval.h"
@@ -49,21 +50,34 @@ std::string replace_all(std::string text, const std::string& with) {
 /// Scores by a command of the user's.
 class ByCommand : public Evaluator {
  public:
-  ByCommand(std::string command, bool lower_is_better, const fs::path& folder)
-      : command_(std::move(command)),
-        lower_is_better_(lower_is_better),
+  explicit ByCommand(const CommandOptions& options)
+      : options_(options),
         // The name says whose it is, should we be killed.
-        candidate_(folder / (".soup-candidate-" + std::to_string(getpid()) +
-                             ".safetensors")) {}
+        candidate_(
+            options.folder /
+            (".soup-candidate-" + std::to_string(getpid()) + ".safetensors")) {}
 
   const std::string& dataset() const override { return name_; }
   int64_t examples() const override { return 0; }
   bool counts() const override { return false; }
-  bool higher_is_better() const override { return !lower_is_better_; }
+  bool higher_is_better() const override { return !options_.lower_is_better; }
   std::map<std::string, std::string> identity() const override {
-    return {{"command", command_},
-            {"direction",
-             lower_is_better_ ? "lower is better" : "higher is better"}};
+    return {{"command", options_.command},
+            {"direction", options_.lower_is_better ? "lower is better"
+                                                   : "higher is better"}};
+  }
+
+  void look_ahead(std::span<const Checkpoint* const> weights) override {
+    if (options_.jobs < 2) return;
+    std::vector<fs::path> files;
+    for (const Checkpoint* one : weights) {
+      if (one->format() != "memory") files.push_back(one->path());
+    }
+    ahead_ = std::make_unique<Ahead>(
+        files, options_.jobs,
+        [this](const fs::path& file, const std::stop_token& stop) {
+          return score(file, stop);
+        });
   }
 
   std::optional<Score> evaluate(const Checkpoint& weights,
@@ -75,21 +89,30 @@ class ByCommand : public Evaluator {
 
  private:
   Score score_of(const Checkpoint& weights) const {
-    if (weights.format() != "memory") return score(weights.path());
+    if (weights.format() != "memory") {
+      std::optional<Score> known;
+      if (ahead_) known = ahead_->take(weights.path());
+      return known ? *known : score(weights.path());
+    }
     const TemporaryFile guard(candidate_);
     save_checkpoint(weights, candidate_, weights.metadata(), {.force = true});
     return score(candidate_);
   }
 
-  Score score(const fs::path& checkpoint) const {
+  Score score(const fs::path& checkpoint,
+              const std::stop_token& stop = {}) const {
     const Clock::time_point start = Clock::now();
-    const CommandResult result =
-        run_command(replace_all(command_, shell_quote(checkpoint.string())));
+    const CommandResult result = run_command(
+        replace_all(options_.command, shell_quote(checkpoint.string())),
+        {.seconds = options_.time_limit, .log = options_.log, .stop = stop});
+    if (result.timed_out) {
+      fail("took longer than " + seconds_text() + " on " + checkpoint.string());
+    }
     check_status(result.status);
     Score made{.dataset = name_,
                .metric = name_,
                .correct = {},
-               .higher_is_better = !lower_is_better_};
+               .higher_is_better = !options_.lower_is_better};
     parse(result.last_line, made);
     made.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     return made;
@@ -119,7 +142,7 @@ class ByCommand : public Evaluator {
   }
 
   void parse_object(const std::string& line, Score& score) const {
-    const std::string where = "--eval-cmd '" + command_ + "'";
+    const std::string where = "--eval-cmd '" + options_.command + "'";
     const auto object = parse_json(line, where);
     if (!object.contains("value")) fail("its last line has no key 'value'");
     score.value = get_as<double>(object, "value", where);
@@ -129,25 +152,32 @@ class ByCommand : public Evaluator {
   }
 
   [[noreturn]] void fail(const std::string& what) const {
-    throw Error("--eval-cmd '" + command_ + "': " + what);
+    const std::string more =
+        options_.log.empty()
+            ? ""
+            : "; its standard error is in " + options_.log.string();
+    throw Error("--eval-cmd '" + options_.command + "': " + what + more);
+  }
+
+  std::string seconds_text() const {
+    return plain_number(options_.time_limit).dump() + " s (--eval-timeout)";
   }
 
   std::string name_ = "eval-cmd";
-  std::string command_;
-  bool lower_is_better_;
+  CommandOptions options_;
   fs::path candidate_;
+  std::unique_ptr<Ahead> ahead_;  ///< last: its threads use all above
 };
 
 }  // namespace
 
-std::unique_ptr<Evaluator> make_command_evaluator(const std::string& command,
-                                                  bool lower_is_better,
-                                                  const fs::path& folder) {
-  if (command.find(kPlace) == std::string::npos) {
-    throw UsageError("--eval-cmd: '" + command +
+std::unique_ptr<Evaluator> make_command_evaluator(
+    const CommandOptions& options) {
+  if (options.command.find(kPlace) == std::string::npos) {
+    throw UsageError("--eval-cmd: '" + options.command +
                      "' has no {} for the checkpoint's path");
   }
-  return std::make_unique<ByCommand>(command, lower_is_better, folder);
+  return std::make_unique<ByCommand>(options);
 }
 
 }  // namespace soup

@@ -1,39 +1,65 @@
 #pragma once
 
-#include <exception>
+#include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
+#include "eval/crew.h"
+#include "eval/precision.h"
+#include "eval/projection.h"
+#include "eval/resident.h"
 #include "soup/eval.h"
+#include "soup/model.h"
 
 namespace soup {
 
-/// The part of this layer that computes with libtorch, with the models below
-/// it: functions of eval.h, by the same names. In the program it is a module,
-/// libsoup_engine.so, so that mixing and everything else that computes nothing
-/// with libtorch does without (it takes 0.3 s and 100 MB to load); tests link
-/// it.
+/// What the evaluators of one call share.
 struct Engine {
-  decltype(&soup::make_evaluators) make_evaluators;
-  decltype(&soup::recompute_batch_norm) recompute_batch_norm;
-  decltype(&soup::engine_info) engine_info;
-  decltype(&soup::message_of) message_of;
+  Precision precision;
+  std::unique_ptr<Model> model;  ///< whose logits count
+  std::unique_ptr<Model> fast;   ///< looks first, where there is one
+  Crew crew;
+
+  void load(const Checkpoint& weights);
 };
 
-namespace engine {
+/// Makes the model of `like`, without weights. Throws as make_evaluators()
+/// does.
+std::shared_ptr<Engine> make_engine(const Checkpoint& like,
+                                    const EvaluatorOptions& options);
 
-std::vector<std::unique_ptr<Evaluator>> make_evaluators(
-    std::span<const DatasetSpec>, const Checkpoint& like,
-    const EvaluatorOptions&);
-CheckpointPtr recompute_batch_norm(const Checkpoint&, const DatasetSpec&,
-                                   uint64_t seed, const EvaluatorOptions&);
-EngineInfo engine_info();
-std::string message_of(const std::exception&);
+/// Logits of the examples of one data set.
+class Logits {
+ public:
+  Logits(Engine& engine, const Resident& resident, const Projection& projection,
+         const EvaluatorOptions& options);
 
-}  // namespace engine
+  /// Examples of one forward pass.
+  int64_t unit() const { return unit_; }
+  /// The true class of an example; of several, the one its logits favour.
+  int32_t label(int64_t example, std::span<const float> logits) const;
+  /// To be called after new weights were loaded.
+  void begin();
+  /// Logits, row-major [which, classes], of the precision asked for; where
+  /// float32 decides, they are its own as far as that matters.
+  void look(std::span<const int64_t> which, std::vector<float>& logits);
+  /// Says at -v how many examples float32 had to decide.
+  void tell(const std::string& dataset) const;
+
+ private:
+  int64_t sized_unit() const;
+  void compute(const Model& model, at::ScalarType type,
+               std::span<const int64_t> which, std::vector<float>& logits);
+  void compute_fast(std::span<const int64_t> which, std::vector<float>& logits);
+
+  Engine& engine_;
+  const Resident& resident_;
+  const Projection& projection_;
+  const Metric& metric_;
+  int64_t unit_ = 0;
+  float band_ = 0;         ///< of logits that float32 must decide
+  int64_t rechecked_ = 0;  ///< examples
+};
+
 }  // namespace soup
-
-/// What the module exports. Weak: nullptr where it is not linked.
-extern "C" [[gnu::weak]] const soup::Engine* soup_engine();

@@ -1,20 +1,13 @@
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <malloc.h>
-
 #include <algorithm>
 #include <chrono>
 #include <numeric>
 
 #include "core/log.h"
 #include "core/table.h"
-#include "core/threads.h"
-#include "eval/crew.h"
 #include "eval/engine.h"
 #include "eval/gradients.h"
 #include "eval/judge.h"
-#include "eval/projection.h"
-#include "eval/resident.h"
+#include "eval/module.h"
 #include "soup/error.h"
 #include "soup/eval.h"
 #include "soup/model.h"
@@ -24,29 +17,21 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// What the evaluators of one call share.
-struct Shared {
-  std::unique_ptr<Model> model;
-  Crew crew;
-};
-
 /// Scores in this process.
 class InProcess : public Evaluator {
  public:
-  InProcess(const DatasetSpec& spec, std::shared_ptr<Shared> shared,
+  InProcess(const DatasetSpec& spec, std::shared_ptr<Engine> engine,
             const EvaluatorOptions& options)
       : name_(spec.name),
-        shared_(std::move(shared)),
-        model_(shared_->model.get()),
+        engine_(std::move(engine)),
+        model_(engine_->model.get()),
         metric_(find_row(metrics(), options.metric, "metric")),
         options_(options),
         resident_(spec, model_->input(), model_->device(), options.cache),
-        projection_(resident_.examples().outputs, model_->classes(),
-                    spec.name) {
-    const bool cpu = model_->device().is_cpu();
-    unit_ = cpu ? sized_unit() : options.batch_size;
+        projection_(resident_.examples().outputs, model_->classes(), spec.name),
+        logits_(*engine_, resident_, projection_, options) {
     // Enough units at a time to keep every thread busy, in whole batches.
-    const int64_t wanted = cpu ? unit_ * shared_->crew.size() : unit_;
+    const int64_t wanted = logits_.unit() * engine_->crew.size();
     const int64_t batch = options.batch_size;
     block_ = (wanted + batch - 1) / batch * batch;
     check_labels(spec);
@@ -60,7 +45,8 @@ class InProcess : public Evaluator {
     return term_range(metric_);
   }
   std::map<std::string, std::string> identity() const override {
-    return {{"data set", name_},
+    return {{"precision", options_.precision},
+            {"data set", name_},
             {"data", resident_.hash()},
             {"model", model_->identity()},
             {"metric", std::string(metric_.name)},
@@ -76,14 +62,15 @@ class InProcess : public Evaluator {
   std::optional<Score> evaluate(const Checkpoint& weights,
                                 const EvaluateOptions& options) override {
     const Clock::time_point start = Clock::now();
-    model_->load(weights);
+    engine_->load(weights);
+    logits_.begin();
     const std::vector<int64_t> order = order_of(options);
     std::vector<Verdict> verdicts;
     std::vector<float> logits;
     for (size_t begin = 0; begin < order.size();) {
       const auto block = std::span(order).subspan(
           begin, std::min(static_cast<size_t>(block_), order.size() - begin));
-      compute(block, logits);
+      logits_.look(block, logits);
       resident_.check_unchanged();
       if (!look_at(block, logits, options, verdicts)) return std::nullopt;
       begin += block.size();
@@ -91,6 +78,7 @@ class InProcess : public Evaluator {
         options.progress->add(std::ssize(block));
       }
     }
+    logits_.tell(name_);
     warn_of_no_numbers(weights, verdicts);
     Score score = score_of(std::move(verdicts), metric_);
     score.dataset = name_;
@@ -99,27 +87,20 @@ class InProcess : public Evaluator {
   }
 
   GradientSource* gradients() override {
+    // The code of a model in a file cannot be followed.
+    if (model_->parameters().empty()) return nullptr;
+    if (engine_->precision.fast()) {
+      throw UsageError("--precision " + options_.precision +
+                       ": gradients are those of fp32");
+    }
     if (!gradients_) {
-      gradients_ =
-          std::make_unique<Gradients>(*model_, shared_->crew, resident_, unit_);
+      gradients_ = std::make_unique<Gradients>(*engine_->model, engine_->crew,
+                                               resident_, logits_.unit());
     }
     return gradients_.get();
   }
 
  private:
-  /// The model's unit, or a multiple of it for pictures smaller than usual.
-  int64_t sized_unit() const {
-    const ModelInput& usual = model_->input();
-    const Examples& examples = resident_.examples();
-    const int64_t larger =
-        usual.height * usual.width /
-        std::max<int64_t>(examples.height * examples.width, 1);
-    constexpr int64_t most = 64;
-    int64_t unit = model_->unit();
-    for (int64_t i = 2; i <= larger && 2 * unit <= most; i *= 2) unit *= 2;
-    return unit;
-  }
-
   void check_labels(const DatasetSpec& spec) const {
     const Examples& examples = resident_.examples();
     // Which of them an example counts by is another for every model.
@@ -161,31 +142,6 @@ class InProcess : public Evaluator {
     return order;
   }
 
-  /// Logits, row-major [which, classes], unit by unit: units of one shape give
-  /// each example the same logits whatever stands beside it.
-  void compute(std::span<const int64_t> which, std::vector<float>& logits) {
-    const int64_t outputs = model_->classes();
-    const int64_t classes = projection_.classes();
-    const int64_t units = (std::ssize(which) + unit_ - 1) / unit_;
-    logits.resize(which.size() * static_cast<size_t>(classes));
-    const auto work = [&](int64_t u) {
-      const c10::InferenceMode guard;
-      const auto begin = static_cast<size_t>(u * unit_);
-      const auto part = which.subspan(
-          begin, std::min(static_cast<size_t>(unit_), which.size() - begin));
-      const at::Tensor out = model_->forward(resident_.batch(part, unit_))
-                                 .to(at::kCPU)
-                                 .contiguous();
-      const auto* const rows = out.const_data_ptr<float>();
-      for (int64_t i = 0; i < std::ssize(part); ++i) {
-        projection_.apply({rows + i * outputs, static_cast<size_t>(outputs)},
-                          {logits.data() + (u * unit_ + i) * classes,
-                           static_cast<size_t>(classes)});
-      }
-    };
-    shared_->crew.run(units, work);
-  }
-
   /// Judges a block batch by batch; false when the watch stops.
   bool look_at(std::span<const int64_t> block, const std::vector<float>& logits,
                const EvaluateOptions& options,
@@ -197,7 +153,7 @@ class InProcess : public Evaluator {
       for (size_t i = begin; i < end; ++i) {
         const std::span row(logits.data() + i * classes, classes);
         verdicts.push_back(
-            judge(row, label_of(block[i], row), block[i], metric_));
+            judge(row, logits_.label(block[i], row), block[i], metric_));
       }
       const std::span<const Verdict> last =
           std::span(verdicts).last(end - begin);
@@ -208,13 +164,6 @@ class InProcess : public Evaluator {
       if (options.watch && !options.watch(last)) return false;
     }
     return true;
-  }
-
-  int32_t label_of(int64_t example, std::span<const float> logits) const {
-    const Examples& all = resident_.examples();
-    const auto i = static_cast<size_t>(example);
-    return all.also.empty() ? all.labels[i]
-                            : closest_label(logits, all.labels[i], all.also[i]);
   }
 
   void warn_of_no_numbers(const Checkpoint& weights,
@@ -228,23 +177,16 @@ class InProcess : public Evaluator {
   }
 
   std::string name_;
-  std::shared_ptr<Shared> shared_;
-  Model* model_;
+  std::shared_ptr<Engine> engine_;
+  const Model* model_;
   const Metric& metric_;
   EvaluatorOptions options_;
   Resident resident_;
   Projection projection_;
-  int64_t unit_ = 0;   ///< examples of one forward pass
+  Logits logits_;
   int64_t block_ = 0;  ///< examples between two looks at the logits
   std::unique_ptr<Gradients> gradients_;
 };
-
-// glibc gives freed memory back at once and gets it again page by page, which
-// costs a fifth of the time of a small model.
-void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 256 << 20);
-}
 
 }  // namespace
 
@@ -254,19 +196,10 @@ std::vector<std::unique_ptr<Evaluator>> engine::make_evaluators(
   find_row(metrics(), options.metric, "metric");
   if (options.batch_size < 1)
     throw UsageError("the batch size must be above 0");
-  keep_freed_memory();
-  // Threads that each work on their own pictures need no barriers; those of
-  // OpenMP would turn the processor while they wait.
-  at::set_num_threads(1);
-  std::unique_ptr<Model> model = make_model(
-      options.model, like, find_device(options.device), options.head);
-  const int wanted = options.threads > 0 ? options.threads : default_threads();
-  const int threads = model->device().is_cpu() ? wanted : 1;
-  const auto shared =
-      std::shared_ptr<Shared>(new Shared{std::move(model), Crew(threads)});
+  const auto engine = make_engine(like, options);
   std::vector<std::unique_ptr<Evaluator>> evaluators;
   for (const DatasetSpec& spec : datasets) {
-    evaluators.push_back(std::make_unique<InProcess>(spec, shared, options));
+    evaluators.push_back(std::make_unique<InProcess>(spec, engine, options));
   }
   return evaluators;
 }

@@ -1,7 +1,7 @@
+#include "eval/module.h"
+
 #include <ATen/core/Tensor.h>
 
-#include "core/table.h"
-#include "eval/engine.h"
 #include "soup/model.h"
 
 namespace soup::engine {
@@ -22,12 +22,12 @@ std::string message_of(const std::exception& e) {
 
 }  // namespace soup::engine
 
-const soup::Engine* soup_engine() {
-  static constexpr soup::Engine engine = {
+const soup::EngineModule* soup_engine() {
+  static constexpr soup::EngineModule module = {
       .make_evaluators = soup::engine::make_evaluators,
       .recompute_batch_norm = soup::engine::recompute_batch_norm,
       .engine_info = soup::engine::engine_info,
       .message_of = soup::engine::message_of,
   };
-  return &engine;
+  return &module;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+#include <stop_token>
 #include <string>
 
 namespace soup {
@@ -8,11 +10,20 @@ namespace soup {
 struct CommandResult {
   std::string last_line;  ///< of its standard output, without white space
   int status = 0;         ///< as of waitpid
+  bool timed_out = false;
 };
 
-/// Runs `command` with /bin/sh and waits for it. Standard error is ours, there
-/// is no standard input. Throws Error when it cannot be started.
-CommandResult run_command(const std::string& command);
+struct CommandLimits {
+  double seconds = 0;              ///< it may take; 0: any
+  std::filesystem::path log = {};  ///< gets its standard error; empty: ours
+  std::stop_token stop = {};       ///< ends it too
+};
+
+/// Runs `command` with /bin/sh and waits for it; there is no standard input.
+/// One that takes too long is ended with all that it started: SIGTERM, five
+/// seconds later SIGKILL. Throws Error when it cannot be started.
+CommandResult run_command(const std::string& command,
+                          const CommandLimits& limits = {});
 
 /// `text` as one word of a shell command.
 std::string shell_quote(const std::string& text);

@@ -22,7 +22,8 @@ at::Tensor only_tensor(const Checkpoint& checkpoint, size_t rank) {
                   printable(info.name) + "' is a second tensor of " +
                   std::to_string(rank) + " dimensions");
     }
-    found = to_tensor(info, checkpoint.read(i)).to(at::kFloat);
+    found = to_tensor(info, checkpoint.read(i))
+                .to(at::get_default_dtype_as_scalartype());
   }
   return found;
 }

@@ -3,6 +3,7 @@
 #include "core/table.h"
 #include "core/text.h"
 #include "model/convnext.h"
+#include "model/model_file.h"
 #include "model/resnet.h"
 #include "model/sidecar.h"
 #include "model/vit_families.h"
@@ -38,7 +39,9 @@ const ModelKind& recognised(const Checkpoint& checkpoint) {
   }
   throw Error(checkpoint.path().string() +
               ": its tensors are those of no model that can be scored here (" +
-              join(names, ", ") + "); --eval-cmd scores any");
+              join(names, ", ") +
+              "); --model FILE of scripts/export_model.py or --eval-cmd "
+              "score any");
 }
 
 /// How names of timm, torchvision and open_clip begin, and what they are here.
@@ -84,6 +87,7 @@ std::unique_ptr<Model> make_model(const std::string& name,
                                   const Checkpoint& like,
                                   const at::Device& device,
                                   const std::filesystem::path& head) {
+  if (auto made = make_model_of_file(name, like, device)) return made;
   const Family* family = family_of(name);
   const ModelKind& kind = family != nullptr ? recognised_as(*family, name, like)
                           : name == "auto"  ? recognised(like)

@@ -1,6 +1,7 @@
 #include "model/weights.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/DefaultDtype.h>
 
 #include <cstring>
 #include <set>
@@ -13,7 +14,7 @@
 namespace soup {
 namespace {
 
-constexpr int64_t kAlign = 64 / sizeof(float);
+constexpr int64_t kAlign = 32;  // values: 64 bytes of the smallest type
 
 std::string quoted(const std::string& name) {
   return "'" + printable(name) + "'";
@@ -41,7 +42,8 @@ void copy_values(const Checkpoint& checkpoint, size_t index, bool transposed,
                  at::Tensor to) {
   const TensorInfo& info = checkpoint.tensors()[index];
   const TensorData data = checkpoint.read(index);
-  if (info.dtype == DType::kF32 && !transposed) {
+  const bool same = info.dtype == DType::kF32 && to.scalar_type() == at::kFloat;
+  if (same && !transposed) {
     std::memcpy(to.data_ptr(), data.bytes().data(), data.bytes().size());
     return;
   }
@@ -86,7 +88,8 @@ Weights::Weights(std::vector<Slot> slots, std::string unused,
     offsets.push_back(size);
     size += (numel(slot.shape) + kAlign - 1) / kAlign * kAlign;
   }
-  const auto options = at::TensorOptions().dtype(at::kFloat);
+  const auto options =
+      at::TensorOptions().dtype(at::get_default_dtype_as_scalartype());
   host_ = at::zeros({size}, options.pinned_memory(device.is_cuda()));
   device_ = device.is_cpu() ? host_ : at::zeros({size}, options.device(device));
   for (size_t i = 0; i < slots_.size(); ++i) {

@@ -13,8 +13,9 @@
 
 namespace soup {
 
-/// The weights of one architecture: float32 views of one flat tensor on the
-/// device. Loading other weights changes the values, never the places.
+/// The weights of one architecture: views of one flat tensor on the device, of
+/// the default dtype (float32). Loading other weights changes the values, never
+/// the places.
 class Weights {
  public:
   /// `unused`: see check_tensors. All values are 0 at first.

@@ -252,7 +252,8 @@ class CrossFit {
 SearchResult learned(std::span<const CheckpointPtr> checkpoints,
                      Evaluator* evaluator, const SearchOptions& options) {
   if (evaluator->gradients() == nullptr) {
-    throw UsageError(evaluator->dataset() + ": has no gradients to learn from");
+    throw UsageError(evaluator->dataset() +
+                     ": this model has no gradients to learn from");
   }
   if (!evaluator->terms()) {
     throw UsageError(

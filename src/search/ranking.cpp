@@ -42,6 +42,13 @@ Ranking rank_by_score(Run& run) {
   }
   const auto progress = evaluation_progress("scoring", run.primary().all(),
                                             missing, options.progress);
+  std::vector<const Checkpoint*> next;
+  int64_t journaled = run.replayable();
+  for (size_t i = 0; i < run.size(); ++i) {
+    if (known(i) != options.scores.end() || journaled-- > 0) continue;
+    next.push_back(&run.checkpoint(i));
+  }
+  run.panel().primary.look_ahead(next);
   std::vector<Score>& scores = ranking.scores;
   size_t best = 0;
   for (size_t i = 0; i < run.size(); ++i) {

@@ -33,6 +33,8 @@ class Run {
     return *checkpoints_[index];
   }
   size_t size() const { return checkpoints_.size(); }
+  /// Evaluations that the journal still has from an earlier run.
+  int64_t replayable() const { return journal_ ? journal_->left() : 0; }
   Recipe recipe(const Mixture& mixture) const {
     return former_.recipe(mixture);
   }

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "core/file.h"
 #include "soup/error.h"
 #include "soup/eval.h"
@@ -18,7 +20,9 @@ class EvalCommand : public ::testing::Test {
  protected:
   Score score(const std::string& command, const Checkpoint& weights,
               bool lower = false) {
-    return make_command_evaluator(command, lower, folder_.path())
+    return make_command_evaluator({.command = command,
+                                   .lower_is_better = lower,
+                                   .folder = folder_.path()})
         ->evaluate(weights)
         .value();
   }
@@ -89,14 +93,95 @@ TEST_F(EvalCommand, FailuresAreErrorsWithTheCommand) {
   expect_failure("echo '{' # {}", "--eval-cmd");
 }
 
+TEST_F(EvalCommand, TooLongIsAnError) {
+  CommandOptions options = {.command = "sleep 60; echo 1 # {}",
+                            .time_limit = 0.2,
+                            .folder = folder_.path()};
+  expect_error<Error>(
+      [&] { make_command_evaluator(options)->evaluate(*candidate_); },
+      "took longer than 0.2 s (--eval-timeout)");
+  options.command = "echo 1 # {}";
+  EXPECT_EQ(make_command_evaluator(options)->evaluate(*candidate_)->value, 1);
+}
+
+TEST_F(EvalCommand, StandardErrorIsKept) {
+  const fs::path log = folder_ / "run/eval-cmd.log";
+  const auto evaluator =
+      make_command_evaluator({.command = "echo words >&2; test -e {} && exit 4",
+                              .folder = folder_.path(),
+                              .log = log});
+  for (int i = 0; i < 2; ++i) {
+    expect_error<Error>(
+        [&] { evaluator->evaluate(*candidate_); },
+        "exit code 4; its standard error is in " + log.string());
+  }
+  EXPECT_EQ(read_text(log, 4096), "words\nwords\n");
+}
+
+class LookingAhead : public EvalCommand {
+ protected:
+  LookingAhead() {
+    for (int i = 0; i < 6; ++i) {
+      const fs::path file =
+          folder_ / ("m" + std::to_string(i) + ".safetensors");
+      save_checkpoint(*random_vit({.width = 8}), file);
+      files_.push_back(open_checkpoint(file));
+      pointers_.push_back(files_.back().get());
+    }
+  }
+
+  std::unique_ptr<Evaluator> make(const std::string& command) {
+    auto made = make_command_evaluator(
+        {.command = command, .jobs = 3, .folder = folder_.path()});
+    made->look_ahead(pointers_);
+    return made;
+  }
+
+  std::vector<CheckpointPtr> files_;
+  std::vector<const Checkpoint*> pointers_;
+};
+
+TEST_F(LookingAhead, RunsSeveralAtOnceButNoMore) {
+  // Each waits until three are there; a fourth would be seen by somebody.
+  const std::string place = (folder_ / "at-once").string();
+  fs::create_directory(place);
+  const auto evaluator =
+      make("cd " + place +
+           "; touch $$; n=0; m=0; for i in $(seq 40); do "
+           "n=$(ls | wc -l); [ $n -gt $m ] && m=$n; sleep 0.01; done; rm $$; "
+           "echo $m # {}");
+  double most = 0;
+  for (const CheckpointPtr& file : files_) {
+    most = std::max(most, evaluator->evaluate(*file)->value);
+  }
+  EXPECT_EQ(most, 3);
+}
+
+TEST_F(LookingAhead, ScoresAreThoseOfTheirFiles) {
+  const auto evaluator = make("basename {} .safetensors | tr -d m | tail -n 1");
+  for (int i = 5; i >= 0; --i) {
+    EXPECT_EQ(evaluator->evaluate(*files_[static_cast<size_t>(i)])->value, i);
+  }
+}
+
+TEST_F(LookingAhead, FailuresComeWhenAskedForAndEndTheOthers) {
+  const auto start = std::chrono::steady_clock::now();
+  {
+    const auto evaluator = make("case {} in *m0*) exit 3;; esac; sleep 60");
+    expect_error<Error>([&] { evaluator->evaluate(*files_[0]); },
+                        "exit code 3");
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+}
+
 TEST_F(EvalCommand, NeedsAPlaceForThePath) {
   expect_error<UsageError>(
-      [] { make_command_evaluator("python score.py", false, "."); },
+      [] { make_command_evaluator({.command = "python score.py"}); },
       "has no {} for the checkpoint's path");
 }
 
 TEST_F(EvalCommand, HasNoExamples) {
-  const auto evaluator = make_command_evaluator("echo 1 {}", false, ".");
+  const auto evaluator = make_command_evaluator({.command = "echo 1 {}"});
   EXPECT_EQ(evaluator->examples(), 0);
   EXPECT_FALSE(evaluator->counts());
 }

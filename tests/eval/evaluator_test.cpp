@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <numeric>
@@ -336,6 +337,38 @@ TEST(Paths, AreThoseOfThePictures) {
       make_evaluators(std::span(&spec, 1), *random_vit(), {.device = "cpu"});
   log::set_level(log::Level::kNormal);
   EXPECT_EQ(evaluators.front()->path(1), (folder / "dog/1.png").string());
+}
+
+TEST_F(InProcess, FastCountsAreThoseOfFp32) {
+  const auto exact = make();
+  for (const char* precision : {"bf16", "fp16"}) {
+    const auto fast = make({.precision = precision});
+    for (uint32_t seed = 1; seed < 6; ++seed) {
+      const auto weights = random_vit({}, seed);
+      std::vector<int32_t> expected;
+      std::vector<int32_t> found;
+      const auto note = [](std::vector<int32_t>& into) {
+        return [&into](std::span<const Verdict> verdicts) {
+          for (const Verdict& v : verdicts) into.push_back(v.prediction);
+          return true;
+        };
+      };
+      const Score a = *exact->evaluate(*weights, {.watch = note(expected)});
+      const Score b = *fast->evaluate(*weights, {.watch = note(found)});
+      EXPECT_EQ(a.correct, b.correct) << precision << " " << seed;
+      EXPECT_EQ(expected, found) << precision << " " << seed;
+    }
+  }
+}
+
+TEST_F(InProcess, FastLogitsAreNearThoseOfFp32) {
+  const std::vector<float> exact = logits({});
+  const std::vector<float> fast = logits({.precision = "bf16-only"});
+  EXPECT_NE(exact, fast);
+  for (size_t i = 0; i < exact.size(); ++i) {
+    // 8 bits, through two blocks of random weights.
+    EXPECT_NEAR(exact[i], fast[i], 0.2 * (1 + std::abs(exact[i])));
+  }
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <chrono>
+
 namespace soup {
 namespace {
 
@@ -41,6 +43,18 @@ TEST(ShellQuote, MakesOneWord) {
               2 * text.size());
   }
   EXPECT_EQ(shell_quote("it's"), "'it'\\''s'");
+}
+
+TEST(RunCommand, EndsWhatTakesTooLongWithAllItStarted) {
+  const auto start = std::chrono::steady_clock::now();
+  // One that starts others, and one that closes its output.
+  for (const char* command :
+       {"sh -c 'sleep 61 & sleep 62'; echo 1", "exec >&-; sleep 63"}) {
+    const CommandResult result = run_command(command, {.seconds = 0.1});
+    EXPECT_TRUE(result.timed_out);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_FALSE(run_command("echo 1", {.seconds = 60}).timed_out);
 }
 
 }  // namespace

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Exports a PyTorch model to a .pt2 file that `soup --model FILE.pt2` scores
+with any weights: for networks that soup does not know.
+
+    python3 scripts/export_model.py timm:efficientnet_lite0 -o lite0.pt2
+    python3 scripts/export_model.py torchvision:regnet_y_400mf -o regnet.pt2
+    python3 scripts/export_model.py my_model.py:make --size 160 -o mine.pt2
+    soup eval runs/ --model mine.pt2 --val pets/val
+
+MODEL is `timm:NAME`, `torchvision:NAME`, or FILE.py:FUNCTION, a function without
+arguments that returns a torch.nn.Module from pictures [n, channels, height,
+width] to logits [n, classes]. Its weights do not matter.
+
+Needs torch of the version that soup is built with, and a C++ compiler. The file
+runs on this kind of processor only. Weights are inputs of the exported graph, so
+none can be left behind in it. To prove that, two sets of weights and pictures
+that follow from a formula are sent through the model here; soup repeats it and
+compares before it trusts the file.
+"""
+
+import argparse
+import copy
+import importlib.util
+import json
+import math
+import pathlib
+
+import numpy as np
+import torch
+
+PICTURES = 2  # of the self-test
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+
+
+def noise(count, stream):
+    """float64 in [-0.5, 0.5): as noise() of src/model/self_test.cpp."""
+    x = np.arange(count, dtype=np.uint64) + np.uint64(stream << 32)
+    with np.errstate(over="ignore"):  # splitmix64
+        x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x >> np.uint64(40)).astype(np.float64) / 2**24 - 0.5
+
+
+def test_weights(shape, stream):
+    """Matrices that keep the size of what they are given, vectors above 0,
+    since some are variances."""
+    values = noise(math.prod(shape), stream)
+    if len(shape) > 1:
+        values = values * math.sqrt(12 / (math.prod(shape) / shape[0]))
+    else:
+        values = values + 1
+    return torch.from_numpy(values.astype(np.float32).reshape(shape))
+
+
+class WithWeights(torch.nn.Module):
+    """The model as a function of pictures and weights."""
+
+    def __init__(self, model, names):
+        super().__init__()
+        # Not a submodule: it would bring weights of its own.
+        object.__setattr__(self, "model", model)
+        object.__setattr__(self, "names", names)
+
+    def forward(self, pictures, *weights):
+        return torch.func.functional_call(
+            self.model, dict(zip(self.names, weights)), (pictures,))
+
+
+def make_model(name):
+    """The module, and what is known of its input."""
+    if name.startswith("timm:"):
+        import timm
+        model = timm.create_model(name[5:])
+        config = timm.data.resolve_data_config({}, model=model)
+        return model, {"size": config["input_size"][-1],
+                       "channels": config["input_size"][0],
+                       "mean": list(config["mean"]),
+                       "std": list(config["std"]),
+                       "interpolation": config["interpolation"],
+                       "resize": "shorter", "crop_pct": config["crop_pct"]}
+    if name.startswith("torchvision:"):
+        import torchvision
+        return torchvision.models.get_model(name[12:], weights=None), {
+            "mean": IMAGENET[0], "std": IMAGENET[1],
+            "interpolation": "bilinear", "resize": "shorter",
+            "crop_pct": 0.875}
+    path, _, function = name.rpartition(":")
+    spec = importlib.util.spec_from_file_location("exported_model", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, function)(), {}
+
+
+def tensors_of(model):
+    """Names of floats, other names of the same, and names of all else."""
+    names, aliases, ignored, seen = [], {}, [], {}
+    for name, value in model.state_dict(keep_vars=True).items():
+        if not value.is_floating_point():
+            ignored.append(name)
+        elif id(value) in seen:
+            aliases[name] = seen[id(value)]
+        else:
+            seen[id(value)] = name
+            names.append(name)
+    return names, aliases, ignored
+
+
+def self_test(model, names, shapes, shape):
+    """Logits of two sets of weights, row by row."""
+    logits = []
+    for which in range(2):
+        first = which * (len(names) + 1)
+        pictures = torch.from_numpy(
+            (2 * noise(math.prod(shape), first)).astype(np.float32)
+            .reshape(shape)).to(DEVICE)
+        weights = {name: test_weights(shapes[name], first + 1 + i).to(DEVICE)
+                   for i, name in enumerate(names)}
+        with torch.no_grad():
+            out = torch.func.functional_call(model, weights, (pictures,))
+        if not torch.isfinite(out).all():
+            raise SystemExit("the logits of the self-test are not finite")
+        logits.append([round_trip(v) for v in out.cpu().flatten().tolist()])
+    return logits
+
+
+def round_trip(value):
+    """With as many digits as a float32 needs."""
+    return float(f"{value:.9g}")
+
+
+def batch_of(size):
+    """Pictures of a batch, which is fixed: what is compiled for any number
+    turns out to be for few. On a processor about eight of 224 x 224 pixels, as
+    conv_unit() of src/model/conv_network.cpp."""
+    if DEVICE != "cpu":
+        return 128
+    fit = min(max(8 * 224 * 224 // (size * size), 1), 64)
+    return 1 << (fit.bit_length() - 1)
+
+
+def export(model, info, out):
+    model = model.eval().to(DEVICE)
+    names, aliases, ignored = tensors_of(model)
+    state = model.state_dict()
+    shapes = {name: list(state[name].shape) for name in names}
+    shape = (PICTURES, info["channels"], info["size"], info["size"])
+    logits = self_test(model, names, shapes, shape)
+    batch = batch_of(info["size"])
+    metadata = {
+        "soup.version": "1",
+        "soup.torch": ".".join(torch.__version__.split("+")[0].split(".")[:2]),
+        "soup.tensors": [{"name": n, "shape": shapes[n]} for n in names],
+        "soup.aliases": aliases,
+        "soup.ignored": ignored,
+        "soup.input": info,
+        "soup.batch": batch,
+        "soup.classes": len(logits[0]) // PICTURES,
+        "soup.self_test": logits,
+    }
+    values = tuple(state[name].detach().clone() for name in names)
+    pictures = torch.zeros((batch, *shape[1:]), device=DEVICE)
+    program = torch.export.export(
+        # Tracing leaves tensors without values in it.
+        WithWeights(copy.deepcopy(model), names), (pictures, *values),
+        strict=False)
+    torch._inductor.aoti_compile_and_package(
+        program, package_path=str(out), inductor_configs={
+            # soup has threads of its own, one batch each.
+            "cpp.threads": 1,
+            # Runs with every libtorch, with CUDA or without.
+            "aot_inductor.link_libtorch": DEVICE != "cpu",
+            "aot_inductor.metadata": {
+                key: value if isinstance(value, str) else json.dumps(value)
+                for key, value in metadata.items()}})
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("-o", "--output", required=True, type=pathlib.Path)
+    parser.add_argument("--size", type=int, help="side of the pictures")
+    parser.add_argument("--channels", type=int)
+    parser.add_argument("--mean", type=float, nargs="+")
+    parser.add_argument("--std", type=float, nargs="+")
+    parser.add_argument("--interpolation",
+                        choices=["bicubic", "bilinear", "box", "lanczos"])
+    parser.add_argument("--crop-pct", type=float)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    options = parser.parse_args()
+    if options.output.suffix != ".pt2":
+        parser.error("the output's name must end in .pt2")
+    global DEVICE
+    DEVICE = options.device
+    model, info = make_model(options.model)
+    for key in ("size", "channels", "mean", "std", "interpolation", "crop_pct"):
+        if getattr(options, key) is not None:
+            info[key] = getattr(options, key)
+    info.setdefault("size", 224)
+    info.setdefault("channels", 3)
+    export(model, info, options.output)
+    print(f"{options.output}: {options.model}, pictures of {info['channels']} x "
+          f"{info['size']} x {info['size']}")
+
+
+DEVICE = "cpu"
+
+if __name__ == "__main__":
+    main()

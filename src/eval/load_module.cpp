@@ -1,0 +1,57 @@
+#include <dlfcn.h>
+
+#include <atomic>
+
+#include "eval/module.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+constexpr const char* kModule = "libsoup_engine.so";
+
+std::atomic<bool> is_loaded = false;
+
+// Found by the program's run path: beside it, or where it was installed.
+const EngineModule& load() {
+  if (soup_engine != nullptr) return *soup_engine();
+  void* const module = dlopen(kModule, RTLD_NOW | RTLD_LOCAL);
+  if (module == nullptr) {
+    throw Error(std::string("scoring needs ") + kModule +
+                " and libtorch: " + dlerror());
+  }
+  auto* const get =
+      reinterpret_cast<decltype(&soup_engine)>(dlsym(module, "soup_engine"));
+  if (get == nullptr) {
+    throw Error(std::string(kModule) + ": is not this program's");
+  }
+  return *get();
+}
+
+const EngineModule& loaded() {
+  static const EngineModule& module = load();
+  is_loaded = true;
+  return module;
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Evaluator>> make_evaluators(
+    std::span<const DatasetSpec> datasets, const Checkpoint& like,
+    const EvaluatorOptions& options) {
+  return loaded().make_evaluators(datasets, like, options);
+}
+
+CheckpointPtr recompute_batch_norm(const Checkpoint& checkpoint,
+                                   const DatasetSpec& dataset, uint64_t seed,
+                                   const EvaluatorOptions& options) {
+  return loaded().recompute_batch_norm(checkpoint, dataset, seed, options);
+}
+
+EngineInfo engine_info() { return loaded().engine_info(); }
+
+std::string message_of(const std::exception& e) {
+  return is_loaded ? loaded().message_of(e) : e.what();
+}
+
+}  // namespace soup

@@ -1,0 +1,77 @@
+#include "model/model_file.h"
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <cctype>
+
+#include "core/file.h"
+#include "core/hash.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A row of the table of such files.
+struct FileKind {
+  std::string_view extension;
+  std::unique_ptr<Model> (*make)(const fs::path&, const Checkpoint&,
+                                 const at::Device&);
+};
+
+constexpr std::array kFileKinds = {
+    FileKind{".pt2", make_exported},         FileKind{".ts", make_scripted},
+    FileKind{".torchscript", make_scripted}, FileKind{".pt", make_scripted},
+    FileKind{".pth", make_scripted},
+};
+
+}  // namespace
+
+std::unique_ptr<Model> make_model_of_file(const std::string& name,
+                                          const Checkpoint& like,
+                                          const at::Device& device) {
+  const fs::path file(name);
+  for (const FileKind& kind : kFileKinds) {
+    if (file.extension() != kind.extension) continue;
+    if (!fs::is_regular_file(file)) {
+      throw Error("--model " + name + ": no such file");
+    }
+    return kind.make(file, like, device);
+  }
+  return nullptr;
+}
+
+Slot same_slot(const std::string& name, std::vector<int64_t> shape) {
+  return {.name = name,
+          .shape = shape,
+          .sources = {name},
+          .source_shape = std::move(shape)};
+}
+
+void check_float32(const fs::path& file) {
+  if (at::get_default_dtype_as_scalartype() == at::kFloat) return;
+  throw Error(file.string() +
+              ": computes as it was exported; --precision is for the models "
+              "that soup knows itself");
+}
+
+std::string pattern_of(const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  std::string pattern;
+  for (const std::string& name : names) {
+    pattern += pattern.empty() ? "^(?:" : "|";
+    for (const char c : name) {
+      if (std::isalnum(static_cast<unsigned char>(c)) == 0) pattern += '\\';
+      pattern += c;
+    }
+  }
+  return pattern + ")$";
+}
+
+std::string file_identity(std::string_view kind, const fs::path& file) {
+  return std::string(kind) + " " + hex(xxh3_128(MappedFile(file).bytes()));
+}
+
+}  // namespace soup

@@ -1,0 +1,96 @@
+#include "model/self_test.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+// splitmix64 (Steele, Lea and Flood, 2014), to values in [-0.5, 0.5).
+double noise(uint64_t index, uint64_t stream) {
+  uint64_t x = (index + (stream << 32) + 1) * 0x9E3779B97F4A7C15;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+  return static_cast<double>(x >> 40) / (1 << 24) - 0.5;
+}
+
+std::vector<float> test_values(const std::vector<int64_t>& shape,
+                               uint64_t stream) {
+  const int64_t count = TensorInfo{.shape = shape}.numel();
+  const bool matrix = shape.size() > 1;
+  const double scale = matrix ? std::sqrt(12 / (static_cast<double>(count) /
+                                                static_cast<double>(shape[0])))
+                              : 1;
+  std::vector<float> values(static_cast<size_t>(count));
+  for (size_t i = 0; i < values.size(); ++i) {
+    // Vectors above 0: some are variances.
+    values[i] = static_cast<float>(matrix ? noise(i, stream) * scale
+                                          : noise(i, stream) + 1);
+  }
+  return values;
+}
+
+std::unique_ptr<MemoryCheckpoint> test_weights(const std::vector<Slot>& slots,
+                                               uint64_t first) {
+  std::vector<TensorInfo> infos;
+  for (const Slot& slot : slots) {
+    infos.push_back({.name = slot.name, .shape = slot.shape});
+  }
+  auto made = std::make_unique<MemoryCheckpoint>("self-test", infos);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const std::vector<float> values = test_values(slots[i].shape, first + i);
+    std::memcpy(made->mutable_bytes(i).data(), values.data(),
+                values.size() * sizeof(float));
+  }
+  return made;
+}
+
+at::Tensor test_pictures(const ModelInput& input, int64_t count,
+                         uint64_t stream) {
+  at::Tensor made =
+      at::empty({count, input.channels, input.height, input.width}, at::kFloat);
+  auto* const values = made.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < made.numel(); ++i) {
+    values[i] = static_cast<float>(2 * noise(static_cast<uint64_t>(i), stream));
+  }
+  return made;
+}
+
+}  // namespace
+
+void self_test(Model& model, const std::vector<Slot>& slots,
+               const TestLogits& expected, const std::string& where) {
+  const c10::InferenceMode guard;
+  constexpr double tolerance = 1e-3;
+  if (expected.size() < 2) {
+    throw Error(where + ": its self-test has no two sets of weights");
+  }
+  for (size_t set = 0; set < expected.size(); ++set) {
+    const std::vector<double>& wanted = expected[set];
+    const uint64_t first = set * (slots.size() + 1);
+    model.load(*test_weights(slots, first + 1));
+    const int64_t count = std::ssize(wanted) / model.classes();
+    const at::Tensor found =
+        model
+            .forward(
+                test_pictures(model.input(), count, first).to(model.device()))
+            .to(at::kCPU, at::kDouble)
+            .flatten();
+    const at::Tensor logits = at::tensor(wanted, at::kDouble);
+    if (found.numel() != logits.numel() || count == 0 ||
+        !((found - logits).abs().max() <= tolerance * logits.abs().max())
+             .item<bool>()) {
+      throw Error(where +
+                  ": gives other logits than the model it was exported from; "
+                  "weights may have been baked into it. Export it again with "
+                  "scripts/export_model.py");
+    }
+  }
+}
+
+}  // namespace soup
