@@ -125,7 +125,8 @@ class Mix : public Task {
     for (const Ingredient& i : recipe.ingredients) {
       ordered_json entry = {{"path", i.path.string()}, {"weight", i.weight}};
       if (recipe.merge != nullptr) entry.erase("weight");
-      if (i.path.empty() && !i.adapters.empty()) entry.erase("path");
+      if (i.path.empty()) entry.erase("path");
+      if (i.made != nullptr) entry["recipe"] = i.made->rule;  // of a stage
       if (!i.adapters.empty()) entry["adapters"] = adapters_json(i);
       list.push_back(std::move(entry));
     }
