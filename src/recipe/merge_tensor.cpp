@@ -148,6 +148,14 @@ void TensorMaker::make(PlannedTensor& tensor, const std::string& name,
     for (const std::string& what : wrong) {
       mistakes_.add(mixture.slice.line, what);
     }
+    if (recipe_.numerics == Numerics::kMergekit && !tensor.rule->per_op &&
+        tensor.sources.size() > 1) {
+      mistakes_.add_tensor(
+          "numerics 'mergekit' are for linear and rules on task vectors, not "
+          "for '" +
+              std::string(tensor.rule->name) + "'",
+          name);
+    }
     tensor.work = work_dtype(recipe_, natural);
     set_settings(tensor, mixture, name);
     set_weights(tensor, mixture, name);
