@@ -13,6 +13,10 @@ class Stock : public Task {
         ->required();
     app.add_flag("--filter-wise", filter_wise_,
                  "one angle for each row of a tensor instead of one for all");
+    app.add_flag("--ratio-of-sums", ratio_of_sums_,
+                 "of more than two models: one cosine for all pairs, in which "
+                 "models far from the base count more, instead of the mean of "
+                 "all cosines");
     arguments_.output.add_to(app);
     arguments_.recipe.add_to(app);
     arguments_.mix.add_to(app);
@@ -23,12 +27,14 @@ class Stock : public Task {
     Recipe& recipe = arguments_.mix.recipe;
     recipe.rule = "model_stock";
     if (filter_wise_) recipe.settings["filter_wise"] = 1;
+    if (ratio_of_sums_) recipe.settings["ratio_of_sums"] = 1;
     return run_search(find_search("stock"), arguments_, output);
   }
 
  private:
   SoupArguments arguments_;
   bool filter_wise_ = false;
+  bool ratio_of_sums_ = false;
 };
 
 }  // namespace

@@ -65,6 +65,21 @@ class Following {
   const std::vector<Parameter>& parameters_;
 };
 
+/// Without oneDNN as long as it lives: the gradient of its convolutions crashes
+/// where channels are few (libtorch 2.11).
+class WithoutOneDnn {
+ public:
+  WithoutOneDnn() : was_(at::globalContext().userEnabledMkldnn()) {
+    at::globalContext().setUserEnabledMkldnn(false);
+  }
+  ~WithoutOneDnn() { at::globalContext().setUserEnabledMkldnn(was_); }
+  WithoutOneDnn(const WithoutOneDnn&) = delete;
+  WithoutOneDnn& operator=(const WithoutOneDnn&) = delete;
+
+ private:
+  bool was_;
+};
+
 std::unique_ptr<MemoryCheckpoint> zeros_like(const Checkpoint& weights) {
   const auto tensors = weights.tensors();
   std::vector<TensorInfo> made(tensors.begin(), tensors.end());
@@ -109,6 +124,7 @@ LossSlope Gradients::differentiate(const Checkpoint& weights,
   if (which.empty()) throw Error("no examples to learn from");
   model_.load(weights);
   const Following following(parameters_);
+  const WithoutOneDnn plain;
   const auto unit = static_cast<size_t>(unit_);
   const auto units = static_cast<int64_t>((which.size() + unit - 1) / unit);
   Part sum;

@@ -25,8 +25,23 @@ double ratio(const Gram& gram) {
   return std::clamp(count * cosine / below, 0.0, 1.0);
 }
 
+// The same with one cosine for all pairs, the mean product over the mean
+// square, in which long vectors count more than short ones. With A = |sum
+// tau|^2 and Q = sum |tau|^2 it is N / (N - 1) (1 - Q / A).
+double ratio_of_sums(const Gram& gram) {
+  const auto count = static_cast<double>(gram.size());
+  const std::vector<double> ones(gram.size(), 1.0);
+  const double of_sum = gram.dot(ones, ones);
+  double squares = 0;
+  for (size_t i = 0; i < gram.size(); ++i) squares += gram.at(i, i);
+  if (!(of_sum > 0)) return 0;
+  return std::clamp(count / (count - 1) * (1 - squares / of_sum), 0.0, 1.0);
+}
+
 std::vector<double> factors(const PlannedTensor& tensor, const Gram& gram) {
-  const double each = ratio(gram) / static_cast<double>(gram.size());
+  const bool sums = setting(tensor.settings, "ratio_of_sums") != 0;
+  const double each = (sums ? ratio_of_sums(gram) : ratio(gram)) /
+                      static_cast<double>(gram.size());
   return with_base(tensor, std::vector<double>(gram.size(), each));
 }
 

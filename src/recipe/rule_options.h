@@ -60,7 +60,8 @@ inline constexpr std::array kDella = {kDensity, kEpsilon, kNormalized,
                                       kRescaled, kLambda};
 inline constexpr std::array kDellaLinear = {kDensity, kEpsilon, kAdded,
                                             kRescaled, kLambda};
-inline constexpr std::array kModelStock = {truth("filter_wise", false)};
+inline constexpr std::array kModelStock = {truth("filter_wise", false),
+                                           truth("ratio_of_sums", false)};
 inline constexpr std::array kGeometricMedian = {steps(200), share("tol", 1e-9)};
 inline constexpr std::array kTrimmedMean = {share("trim", 0.2, 0.5)};
 inline constexpr std::array kLines = {

@@ -138,8 +138,10 @@ class GradientsTest : public ::testing::Test {
   }
 
   // A tensor whose gradient is another's, or transposed, gives another slope.
+  // `slack`: of networks with kinks, which small steps cross.
   static void expect_slopes_of_small_steps(const Checkpoint& weights,
-                                           Evaluator& evaluator) {
+                                           Evaluator& evaluator,
+                                           double slack = 1) {
     GradientSource& source = *evaluator.gradients();
     const LossSlope found = source.differentiate(weights, all(), 1.5);
     for (size_t i = 0; i < weights.tensors().size(); ++i) {
@@ -161,7 +163,7 @@ class GradientsTest : public ::testing::Test {
                             (loss(2 * step) - loss(-2 * step))) /
                            (12 * step);
       const double length = std::sqrt(product(*along, *along, i));
-      EXPECT_NEAR(slope, expected, 0.02 * size * length / 4 + 2e-3 * length)
+      EXPECT_NEAR(slope, expected, slack * (0.005 * size + 2e-3) * length)
           << info.name;
     }
   }
@@ -196,8 +198,10 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(GradientsTest, OfBatchNormReachItsMoments) {
   const auto weights = random_resnet();
-  const auto evaluator = make(*weights, data(3, 224, 224, 4));
-  expect_slopes_of_small_steps(*weights, *evaluator);
+  DatasetSpec spec = data(3, 32, 32, 4);
+  spec.preprocess.size = 32;
+  const auto evaluator = make(*weights, spec);
+  expect_slopes_of_small_steps(*weights, *evaluator, 4);
 }
 
 TEST_F(GradientsTest, AreTheSameOnAnyNumberOfThreads) {

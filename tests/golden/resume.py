@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A search that is killed loses nothing.
 
-Kills `soup greedy` with SIGKILL at random moments and gives the same command
+Kills `soup greedy` and `soup learned` with SIGKILL at random moments and gives the same command
 again until it is done: the soup, the printed steps and the journal are those
 of a run that nobody killed, what was journaled stays byte for byte and is not
 computed again. Fills the disk below the journal, breaks it, and changes what
@@ -47,9 +47,9 @@ def steady(record):
 class Search:
     """One command in one folder."""
 
-    def __init__(self, soup, folder, *judge):
+    def __init__(self, soup, folder, *judge, kind="greedy"):
         self.folder = folder
-        self.command = [soup, "greedy", "zoo", *judge, "-o", "soup.safetensors",
+        self.command = [soup, kind, "zoo", *judge, "-o", "soup.safetensors",
                         "--json"]
         self.journal = folder / "soup.safetensors.run" / "journal.jsonl"
 
@@ -203,6 +203,10 @@ def main():
         expected = proof.killed(search, options.kills, rng)
         proof.full_disk(search, expected)
         proof.other_inputs(search, expected)
+        search.clear()
+        proof.killed(Search(soup, folder, "--val", "noise.json", "--epochs", "2",
+                            "--folds", "2", "--batch-size", "64",
+                            kind="learned"), options.kills // 5, rng)
     print(*proof.wrong, sep="\n")
     print(f"{proof.checks} checks, {len(proof.wrong)} wrong")
     return 1 if proof.wrong else 0

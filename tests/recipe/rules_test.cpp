@@ -141,6 +141,37 @@ TEST(Rules, ModelStockDoesNotMoveAwayFromTheDonors) {
             (std::vector<double>{0, 1}));
 }
 
+TEST(Rules, ModelStockByRatioOfSumsLetsLongVectorsCountMore) {
+  Models models;
+  models.push_back(checkpoint("base", {floats("w", DType::kF64, {0, 0})}));
+  models.push_back(checkpoint("a", {floats("w", DType::kF64, {3, 0})}));
+  models.push_back(checkpoint("b", {floats("w", DType::kF64, {4, 3})}));
+  models.push_back(checkpoint("c", {floats("w", DType::kF64, {0.5, -0.1})}));
+  // A = |(7.5, 2.9)|^2, Q = 9 + 25 + 0.26.
+  const double t = 1.5 * (1 - 34.26 / (7.5 * 7.5 + 2.9 * 2.9));
+  const auto made = decode(
+      DType::kF64,
+      make(with(rule("model_stock"), models, {{"ratio_of_sums", 1}}), models));
+  EXPECT_NEAR(made[0], t * 2.5, 1e-12);
+  EXPECT_NEAR(made[1], t * 2.9 / 3, 1e-12);
+}
+
+// Two of one length: the published form.
+TEST(Rules, ModelStockByRatioOfSumsOfTwoIsThePublishedForm) {
+  Models models;
+  models.push_back(checkpoint("base", {floats("w", DType::kF64, {1, 1})}));
+  models.push_back(checkpoint("a", {floats("w", DType::kF64, {1, 6})}));
+  models.push_back(checkpoint("b", {floats("w", DType::kF64, {4, 5})}));
+  const auto by = [&](double sums) {
+    return decode(DType::kF64, make(with(rule("model_stock"), models,
+                                         {{"ratio_of_sums", sums}}),
+                                    models));
+  };
+  EXPECT_NEAR(by(1)[0], by(0)[0], 1e-12);
+  EXPECT_NEAR(by(1)[1], by(0)[1], 1e-12);
+  EXPECT_NEAR(by(0)[1], 1 + 2 * 0.8 / 1.8 * 4.5, 1e-12);
+}
+
 TEST(Rules, GeometricMedianIgnoresAnOutlier) {
   Models models;
   for (double x : {1.0, 1.0, 1.0, 100.0}) {
