@@ -48,7 +48,7 @@ class Learned : public Task {
     SearchOptions& search = arguments_.search;
     search.learning.by = share();
     search.learning.batch_size = arguments_.eval.options.batch_size;
-    if (!arguments_.eval.command.empty()) {
+    if (!arguments_.eval.by_command.command.empty()) {
       throw UsageError(
           "--eval-cmd gives scores, learning needs gradients: give --val");
     }
