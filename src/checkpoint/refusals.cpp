@@ -94,8 +94,7 @@ bool has_file(const fs::path& folder, std::string_view prefix,
 }
 
 bool is_distributed(const fs::path& folder) {
-  return is_file(folder / ".metadata") &&
-         has_file(folder, "__", ".distcp");
+  return is_file(folder / ".metadata") && has_file(folder, "__", ".distcp");
 }
 
 bool is_deepspeed(const fs::path& folder) {
