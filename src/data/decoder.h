@@ -46,9 +46,9 @@ class Decoder {
 
 /// Pictures of a data set, decoded now or before.
 struct Decoded {
-  std::vector<uint8_t> pixels;  ///< empty where `kept` has them
-  std::optional<PictureFile> kept;
-  std::vector<PictureRecord> records;
+  std::vector<uint8_t> pixels = {};  ///< empty where `kept` has them
+  std::optional<PictureFile> kept = {};
+  std::vector<PictureRecord> records = {};
 };
 
 /// Decodes all, in parallel, into memory.

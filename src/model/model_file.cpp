@@ -43,11 +43,9 @@ std::unique_ptr<Model> make_model_of_file(const std::string& name,
   return nullptr;
 }
 
-Slot same_slot(const std::string& name, std::vector<int64_t> shape) {
-  return {.name = name,
-          .shape = shape,
-          .sources = {name},
-          .source_shape = std::move(shape)};
+Slot same_slot(const std::string& name, const std::vector<int64_t>& shape) {
+  return {
+      .name = name, .shape = shape, .sources = {name}, .source_shape = shape};
 }
 
 void check_float32(const fs::path& file) {

@@ -29,7 +29,7 @@ std::unique_ptr<Model> make_scripted(const std::filesystem::path& file,
                                      const at::Device& device);
 
 /// A slot for a tensor that is called and shaped the same in checkpoints.
-Slot same_slot(const std::string& name, std::vector<int64_t> shape);
+Slot same_slot(const std::string& name, const std::vector<int64_t>& shape);
 
 /// Throws Error when weights of another type are asked for: the program of a
 /// file computes in its own.

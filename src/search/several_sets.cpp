@@ -133,7 +133,8 @@ class SeveralSets : public Evaluator {
     // Sums of all must be exact in float64, too.
     double sum = 0;
     for (size_t s = 0; s < sets_.size(); ++s) {
-      weights_[s] = static_cast<double>(whole[s] / divisor);
+      whole[s] /= divisor;
+      weights_[s] = static_cast<double>(whole[s]);
       sum += weights_[s] * static_cast<double>(sets_[s]->examples());
     }
     if (sum > 9e15) fail();
