@@ -18,14 +18,14 @@ using Labels = std::vector<int32_t>;
 
 /// Picture files and their labels, in order.
 struct Listing {
-  std::vector<std::string> files;        ///< paths, or places in archives
-  std::vector<Labels> labels;            ///< one or more each
-  std::vector<std::string> class_names;  ///< by label; empty where unknown
-  int64_t class_folders = 0;             ///< that were found
+  std::vector<std::string> files = {};        ///< paths, or places in archives
+  std::vector<Labels> labels = {};            ///< one or more each
+  std::vector<std::string> class_names = {};  ///< by label; empty where unknown
+  int64_t class_folders = 0;                  ///< that were found
   /// Of members of archives, which `archives` keeps mapped. Empty: `files` are
   /// read.
-  std::vector<std::span<const std::byte>> contents;
-  std::shared_ptr<const void> archives;
+  std::vector<std::span<const std::byte>> contents = {};
+  std::shared_ptr<const void> archives = {};
 };
 
 /// A label: digits alone, or nothing.
