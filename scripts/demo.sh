@@ -13,6 +13,7 @@ if [[ ! -e build/CMakeCache.txt ]]; then
 fi
 cmake --build build --target soup >&2
 mkdir -p "$out"
+rm -rf "$out/greedy.safetensors.run"  # of another version, which cannot go on
 
 soup() {
   echo "\$ soup $*"
