@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -122,6 +123,10 @@ at::Tensor to_tensor(const TensorInfo&, const TensorData&);
 /// asked for or may be there. Throws UsageError for another word, Error when
 /// the GPU asked for is missing.
 at::Device find_device(const std::string& name);
+
+/// What a failure says to a user: `what()`, of libtorch's exceptions without
+/// the backtrace.
+std::string torch_message(const std::exception&);
 
 /// The libtorch in use.
 struct TorchInfo {

@@ -65,7 +65,7 @@ class Learned : public Task {
       if (by_ == name(one)) return one;
       names.push_back(name(one));
     }
-    throw UsageError("--by: '" + by_ + "' is none of model, layer, tensor" +
+    throw UsageError("--by: there is no '" + by_ + "'" +
                      suggestion(by_, names));
   }
 

@@ -15,10 +15,7 @@ EngineInfo engine_info() {
   return info;
 }
 
-std::string message_of(const std::exception& e) {
-  const auto* const of_torch = dynamic_cast<const c10::Error*>(&e);
-  return of_torch != nullptr ? of_torch->what_without_backtrace() : e.what();
-}
+std::string message_of(const std::exception& e) { return torch_message(e); }
 
 }  // namespace soup::engine
 

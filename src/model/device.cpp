@@ -74,6 +74,11 @@ at::Device find_device(const std::string& name) {
   return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
 
+std::string torch_message(const std::exception& e) {
+  const auto* const of_torch = dynamic_cast<const c10::Error*>(&e);
+  return of_torch != nullptr ? of_torch->what_without_backtrace() : e.what();
+}
+
 TorchInfo torch_info() {
   if (gpu_may_be_there()) open_cuda_library();
   return {.version = TORCH_VERSION, .cuda = gpu_count() > 0};

@@ -138,7 +138,7 @@ class Exported : public Model {
         classes_(info.classes),
         batch_(info.batch),
         device_(device),
-        weights_(info.slots, pattern_of(info.ignored), device) {
+        weights_(info.slots, one_of(info.ignored), device) {
     for (const Slot& slot : info.slots) views_.push_back(weights_[slot.name]);
   }
 
@@ -210,10 +210,8 @@ std::unique_ptr<AOTIModelPackageLoader> open_package(const fs::path& file,
     return std::make_unique<AOTIModelPackageLoader>(file.string(), "model",
                                                     false, at_once);
   } catch (const std::exception& error) {
-    const auto* ours = dynamic_cast<const c10::Error*>(&error);
-    throw Error(file.string() + ": cannot be loaded: " +
-                printable(ours != nullptr ? ours->what_without_backtrace()
-                                          : error.what()));
+    throw Error(file.string() +
+                ": cannot be loaded: " + printable(torch_message(error)));
   }
 }
 
@@ -228,7 +226,7 @@ std::unique_ptr<Model> make_exported(const fs::path& file,
   check_made_for(metadata, device);
   const ExportedInfo info = read_info(metadata);
   // Shapes are those of a checkpoint before memory is got for them.
-  check_tensors(like, info.slots, pattern_of(info.ignored));
+  check_tensors(like, info.slots, one_of(info.ignored));
   auto model =
       std::make_unique<Exported>(file, std::move(loader), info, device);
   self_test(*model, info.slots, info.logits, file.string());

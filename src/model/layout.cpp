@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "core/pattern.h"
 #include "core/text.h"
 #include "soup/error.h"
 
@@ -49,6 +50,12 @@ std::string source_name(const std::string& pattern, const Match& match) {
 }
 
 }  // namespace
+
+Unused matching(const std::string& pattern) {
+  if (pattern.empty()) return [](std::string_view) { return false; };
+  return [compiled = Pattern("unused tensors", pattern)](
+             std::string_view name) { return compiled.found_in(name); };
+}
 
 Slot Layout::slot(const std::string& name, std::vector<int64_t> shape) const {
   Slot slot{.name = name, .shape = std::move(shape), .sources = {name}};

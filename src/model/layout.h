@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,12 @@ struct NameRule {
   bool transposed = false;  ///< the file has columns for rows
 };
 
+/// True for the name of a tensor that checkpoints have and logits do not need.
+using Unused = std::function<bool(std::string_view)>;
+
+/// True for names that match; for none when `pattern` is empty.
+Unused matching(const std::string& pattern);
+
 /// The names of one family of files. What no rule names is called as in the
 /// engine.
 class Layout {
@@ -33,16 +40,16 @@ class Layout {
   Layout() = default;
   /// `unused`: pattern of the tensors that such files have and logits do not
   /// need; empty: none.
-  explicit Layout(std::vector<NameRule> rules, std::string unused = {})
-      : rules_(std::move(rules)), unused_(std::move(unused)) {}
+  explicit Layout(std::vector<NameRule> rules, const std::string& unused = {})
+      : rules_(std::move(rules)), unused_(matching(unused)) {}
 
   /// A tensor of the engine. Where and how it lies in a file.
   Slot slot(const std::string& name, std::vector<int64_t> shape) const;
-  const std::string& unused() const { return unused_; }
+  const Unused& unused() const { return unused_; }
 
  private:
   std::vector<NameRule> rules_;
-  std::string unused_;
+  Unused unused_ = matching({});
 };
 
 /// Shapes of a checkpoint by an engine's names, with messages that name the

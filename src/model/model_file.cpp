@@ -3,7 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <array>
-#include <cctype>
+#include <functional>
+#include <set>
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -55,17 +56,10 @@ void check_float32(const fs::path& file) {
               "that soup knows itself");
 }
 
-std::string pattern_of(const std::vector<std::string>& names) {
-  if (names.empty()) return {};
-  std::string pattern;
-  for (const std::string& name : names) {
-    pattern += pattern.empty() ? "^(?:" : "|";
-    for (const char c : name) {
-      if (std::isalnum(static_cast<unsigned char>(c)) == 0) pattern += '\\';
-      pattern += c;
-    }
-  }
-  return pattern + ")$";
+Unused one_of(const std::vector<std::string>& names) {
+  return
+      [known = std::set<std::string, std::less<>>(names.begin(), names.end())](
+          std::string_view name) { return known.contains(name); };
 }
 
 std::string file_identity(std::string_view kind, const fs::path& file) {

@@ -35,8 +35,8 @@ Slot same_slot(const std::string& name, const std::vector<int64_t>& shape);
 /// file computes in its own.
 void check_float32(const std::filesystem::path& file);
 
-/// Pattern of exactly these names, for tensors that a model does not need.
-std::string pattern_of(const std::vector<std::string>& names);
+/// True for exactly these names.
+Unused one_of(const std::vector<std::string>& names);
 
 /// "module scripted, content hash ...": see Model::identity().
 std::string file_identity(std::string_view kind,

@@ -71,12 +71,8 @@ torch::jit::Module load_module(const fs::path& file, const at::Device& device) {
     module.eval();
     return module;
   } catch (const std::exception& error) {
-    const auto* ours = dynamic_cast<const c10::Error*>(&error);
-    throw Error(
-        file.string() + ": is no TorchScript file: " +
-        printable(std::string(ours != nullptr ? ours->what_without_backtrace()
-                                              : error.what())
-                      .substr(0, 200)));
+    throw Error(file.string() + ": is no TorchScript file: " +
+                printable(torch_message(error).substr(0, 200)));
   }
 }
 
@@ -91,7 +87,7 @@ class Scripted : public Model {
         module_(std::move(module)),
         input_(std::move(input)),
         device_(device),
-        weights_(tensors.slots, pattern_of(tensors.ignored), device) {
+        weights_(tensors.slots, one_of(tensors.ignored), device) {
     const c10::InferenceMode guard;
     for (auto [name, place] : tensors.places) place.set_data(weights_[name]);
     find_size();
@@ -165,7 +161,7 @@ std::unique_ptr<Model> make_scripted(const fs::path& file,
     throw Error(file.string() +
                 ": its weights cannot be exchanged; was it frozen?");
   }
-  check_tensors(like, tensors.slots, pattern_of(tensors.ignored));
+  check_tensors(like, tensors.slots, one_of(tensors.ignored));
   const Sidecar sidecar = read_sidecar(like);
   ModelInput input;
   input.channels = channels_of(tensors);

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <set>
 
-#include "core/pattern.h"
 #include "core/text.h"
 #include "soup/error.h"
 #include "soup/model.h"
@@ -54,7 +53,7 @@ void copy_values(const Checkpoint& checkpoint, size_t index, bool transposed,
 }  // namespace
 
 void check_tensors(const Checkpoint& checkpoint, const std::vector<Slot>& slots,
-                   const std::string& unused) {
+                   const Unused& unused) {
   std::set<std::string_view> known;
   for (const Slot& slot : slots) {
     for (const std::string& source : slot.sources) {
@@ -68,17 +67,14 @@ void check_tensors(const Checkpoint& checkpoint, const std::vector<Slot>& slots,
       known.insert(source);
     }
   }
-  std::optional<Pattern> ignored;
-  if (!unused.empty()) ignored.emplace("unused tensors", unused);
   for (const TensorInfo& tensor : checkpoint.tensors()) {
-    if (known.contains(tensor.name)) continue;
-    if (ignored && ignored->found_in(tensor.name)) continue;
+    if (known.contains(tensor.name) || unused(tensor.name)) continue;
     throw Error(checkpoint.path().string() + ": " + quoted(tensor.name) +
                 " has no place in the model");
   }
 }
 
-Weights::Weights(std::vector<Slot> slots, std::string unused,
+Weights::Weights(std::vector<Slot> slots, Unused unused,
                  const at::Device& device)
     : slots_(std::move(slots)), unused_(std::move(unused)) {
   // Not in InferenceMode, whose tensors autograd cannot use.

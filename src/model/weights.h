@@ -19,8 +19,7 @@ namespace soup {
 class Weights {
  public:
   /// `unused`: see check_tensors. All values are 0 at first.
-  Weights(std::vector<Slot> slots, std::string unused,
-          const at::Device& device);
+  Weights(std::vector<Slot> slots, Unused unused, const at::Device& device);
 
   /// The view called `name`, or an undefined tensor when there is none.
   at::Tensor operator[](std::string_view name) const;
@@ -33,7 +32,7 @@ class Weights {
 
  private:
   std::vector<Slot> slots_;
-  std::string unused_;
+  Unused unused_;
   at::Tensor host_;    ///< what load() fills; on a CPU the arena itself
   at::Tensor device_;  ///< where the views point
   std::vector<at::Tensor> host_views_;
@@ -41,9 +40,9 @@ class Weights {
 };
 
 /// Throws Error when a tensor of `slots` is missing in `checkpoint`, has
-/// another shape or is no float, and when one that is in no slot does not match
-/// the pattern `unused` (empty: nothing does).
+/// another shape or is no float, and when one that is in no slot is not
+/// `unused`.
 void check_tensors(const Checkpoint& checkpoint, const std::vector<Slot>& slots,
-                   const std::string& unused);
+                   const Unused& unused);
 
 }  // namespace soup

@@ -1,7 +1,7 @@
 #include <array>
 
 #include "core/log.h"
-#include "recipe/writer_sink.h"
+#include "recipe/sinks.h"
 #include "soup/recipe.h"
 
 namespace soup {

@@ -1,8 +1,8 @@
 #include <cstring>
 
 #include "recipe/experts.h"
+#include "recipe/sinks.h"
 #include "recipe/vocabulary.h"
-#include "recipe/writer_sink.h"
 #include "soup/recipe.h"
 
 namespace soup {

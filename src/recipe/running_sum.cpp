@@ -5,10 +5,10 @@
 #include "core/threads.h"
 #include "recipe/findings.h"
 #include "recipe/linear.h"
-#include "recipe/memory_sink.h"
 #include "recipe/open_sources.h"
 #include "recipe/piece.h"
 #include "recipe/portions.h"
+#include "recipe/sinks.h"
 #include "soup/error.h"
 #include "soup/recipe.h"
 
@@ -93,10 +93,7 @@ std::vector<bool> RunningSum::State::running(const Plan& plan) const {
 }
 
 void RunningSum::State::prepare(const Plan& plan) {
-  std::vector<TensorInfo> tensors;
-  for (const PlannedTensor& tensor : plan.tensors) {
-    tensors.push_back(tensor.out);
-  }
+  std::vector<TensorInfo> tensors = outputs_of(plan);
   const auto same = [](const TensorInfo& a, const TensorInfo& b) {
     return a.name == b.name && a.dtype == b.dtype && a.shape == b.shape &&
            a.tied_to == b.tied_to;

@@ -7,7 +7,7 @@
 #include "recipe/joined_adapter.h"
 #include "recipe/model_folder.h"
 #include "recipe/paths.h"
-#include "recipe/writer_sink.h"
+#include "recipe/sinks.h"
 #include "soup/recipe.h"
 
 namespace soup {
@@ -36,15 +36,19 @@ void note_batch_norm(const Plan& plan, size_t ingredients) {
 
 }  // namespace
 
-std::unique_ptr<CheckpointWriter> create_output(
-    const Plan& plan, const std::filesystem::path& out,
-    const std::map<std::string, std::string>& metadata,
-    const WriteOptions& options) {
+std::vector<TensorInfo> outputs_of(const Plan& plan) {
   std::vector<TensorInfo> tensors;
   for (const PlannedTensor& tensor : plan.tensors) {
     tensors.push_back(tensor.out);
   }
-  return create_checkpoint(out, tensors, metadata, options);
+  return tensors;
+}
+
+std::unique_ptr<CheckpointWriter> create_output(
+    const Plan& plan, const std::filesystem::path& out,
+    const std::map<std::string, std::string>& metadata,
+    const WriteOptions& options) {
+  return create_checkpoint(out, outputs_of(plan), metadata, options);
 }
 
 MakeResult make_soup(const Recipe& recipe,

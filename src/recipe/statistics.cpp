@@ -76,6 +76,18 @@ class Values {
   size_t item_ = 1;
 };
 
+/// Calls `visit` with every block of both and returns the number of values.
+template <typename Visit>
+size_t for_both(const Values& a, const Values& b, const Visit& visit) {
+  Block block_a;
+  Block block_b;
+  const size_t count = std::min(a.count(), b.count());
+  for (size_t begin = 0; begin < count; begin += kBlock) {
+    visit(a.block(begin, block_a), b.block(begin, block_b));
+  }
+  return count;
+}
+
 bool is_number(DType dtype) { return info(dtype).kind != DTypeKind::kOpaque; }
 
 }  // namespace
@@ -132,12 +144,7 @@ TensorDifference tensor_difference(const TensorInfo& a, const TensorData& va,
   double dot = 0;
   double norm_a = 0;
   double norm_b = 0;
-  Block block_a;
-  Block block_b;
-  const size_t count = std::min(left.count(), right.count());
-  for (size_t begin = 0; begin < count; begin += kBlock) {
-    const auto x = left.block(begin, block_a);
-    const auto y = right.block(begin, block_b);
+  const size_t count = for_both(left, right, [&](auto x, auto y) {
     for (size_t i = 0; i < x.size(); ++i) {
       const double difference = std::abs(x[i] - y[i]);
       // Not std::max, which would lose a NaN.
@@ -149,7 +156,7 @@ TensorDifference tensor_difference(const TensorInfo& a, const TensorData& va,
       norm_a += x[i] * x[i];
       norm_b += y[i] * y[i];
     }
-  }
+  });
   if (count > 0) result.mean_abs = sum / static_cast<double>(count);
   if (norm_a > 0 && norm_b > 0) {
     result.cosine = dot / std::sqrt(norm_a) / std::sqrt(norm_b);
@@ -165,18 +172,13 @@ double inner_product(const TensorInfo& a, const TensorData& va,
   // Several sums, which the processor can add to at once.
   constexpr size_t kSums = 8;
   std::array<double, kSums> sums = {};
-  Block block_a;
-  Block block_b;
-  const size_t count = std::min(left.count(), right.count());
-  for (size_t begin = 0; begin < count; begin += kBlock) {
-    const auto x = left.block(begin, block_a);
-    const auto y = right.block(begin, block_b);
+  for_both(left, right, [&](auto x, auto y) {
     const size_t whole = x.size() / kSums * kSums;
     for (size_t i = 0; i < whole; i += kSums) {
       for (size_t k = 0; k < kSums; ++k) sums[k] += x[i + k] * y[i + k];
     }
     for (size_t i = whole; i < x.size(); ++i) sums[0] += x[i] * y[i];
-  }
+  });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 

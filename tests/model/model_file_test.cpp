@@ -108,9 +108,17 @@ TEST(ExportedFile, RefusesWhatIsNone) {
                       "noise.pt2: cannot be loaded");
 }
 
-TEST(ModelFile, PatternsAreOfWholeNames) {
-  EXPECT_EQ(pattern_of({}), "");
-  EXPECT_EQ(pattern_of({"a.b", "c*"}), "^(?:a\\.b|c\\*)$");
+TEST(ModelFile, UnusedAreWholeNamesOfAnyNumber) {
+  EXPECT_FALSE(one_of({})(""));
+  std::vector<std::string> names = {"a.b", "c*"};
+  for (int i = 0; i < 2000; ++i) {
+    names.push_back("layer" + std::to_string(i) + ".num_batches_tracked");
+  }
+  const Unused unused = one_of(names);
+  for (const std::string& name : names) EXPECT_TRUE(unused(name));
+  for (const char* other : {"a-b", "cc", "a", "a.b.c", ""}) {
+    EXPECT_FALSE(unused(other));
+  }
 }
 
 /// A model of one matrix that notes what it is asked.

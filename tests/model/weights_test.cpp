@@ -31,7 +31,7 @@ void fill(MemoryCheckpoint& to, size_t index, const at::Tensor& values) {
 }
 
 TEST(Weights, LoadConvertsToFloat32InPlace) {
-  Weights weights(slots(), "", at::kCPU);
+  Weights weights(slots(), matching(""), at::kCPU);
   const at::Tensor a = weights["a"];
   const void* place = a.data_ptr();
   const at::Tensor values = at::arange(6, at::kFloat).view({2, 3}) / 4;
@@ -53,7 +53,7 @@ TEST(Weights, LoadConvertsToFloat32InPlace) {
 }
 
 TEST(Weights, EachStartsAtACacheLine) {
-  Weights weights(slots(), "", at::kCPU);
+  Weights weights(slots(), matching(""), at::kCPU);
   for (const char* name : {"a", "b"}) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(weights[name].data_ptr()) % 64, 0U);
   }
@@ -61,7 +61,7 @@ TEST(Weights, EachStartsAtACacheLine) {
 }
 
 TEST(Weights, NamesTheTensorThatDoesNotFit) {
-  Weights weights(slots(), "", at::kCPU);
+  Weights weights(slots(), matching(""), at::kCPU);
   const auto refused = [&](std::vector<TensorInfo> tensors,
                            const std::string& message) {
     const MemoryCheckpoint other = checkpoint(std::move(tensors));
@@ -83,8 +83,8 @@ TEST(Weights, NamesTheTensorThatDoesNotFit) {
 
 TEST(Weights, SourcesAreStackedOrTransposed) {
   const Layout layout({{"a", {"x.q", "x.k"}}, {"b", {"y"}, 0, true}});
-  Weights weights({layout.slot("a.bias", {6}), layout.slot("b", {2, 3})}, "^z",
-                  at::kCPU);
+  Weights weights({layout.slot("a.bias", {6}), layout.slot("b", {2, 3})},
+                  matching("^z"), at::kCPU);
   for (const auto& [dtype, type] : {std::pair(DType::kF32, at::kFloat),
                                     std::pair(DType::kF16, at::kHalf)}) {
     MemoryCheckpoint from =

@@ -1,12 +1,18 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "soup/recipe.h"
 
+/// Where mixed values go.
 namespace soup {
 
-/// Mixed values go into a file.
+/// What `plan` makes, tensor by tensor.
+std::vector<TensorInfo> outputs_of(const Plan& plan);
+
+/// Into a file.
 class WriterSink : public Sink {
  public:
   explicit WriterSink(CheckpointWriter& writer) : writer_(writer) {}
@@ -17,6 +23,20 @@ class WriterSink : public Sink {
 
  private:
   CheckpointWriter& writer_;
+};
+
+/// Into a state dict in memory, of the plan's outputs.
+class MemorySink : public Sink {
+ public:
+  explicit MemorySink(MemoryCheckpoint& out) : out_(out) {}
+  void write(size_t index, int64_t offset,
+             std::span<const std::byte> data) override {
+    std::copy(data.begin(), data.end(),
+              out_.mutable_bytes(index).begin() + offset);
+  }
+
+ private:
+  MemoryCheckpoint& out_;
 };
 
 /// Starts writing the output of `plan`, see create_checkpoint.
