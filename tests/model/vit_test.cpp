@@ -1,16 +1,17 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "soup/error.h"
 #include "soup/model.h"
 #include "support/expect_error.h"
+#include "support/one_thread.h"
 #include "support/random_vit.h"
 
 namespace soup {
 namespace {
 
 using testing::expect_error;
+using testing::OneThread;
 using testing::random_vit;
 using testing::with_tensor;
 
@@ -31,18 +32,6 @@ TEST(Vit, LoadSwapsTheWeights) {
   model->load(*a);
   EXPECT_TRUE(at::equal(model->forward(pictures), first));
 }
-
-// As within a parallel region.
-class OneThread {
- public:
-  OneThread() { at::set_num_threads(1); }
-  ~OneThread() { at::set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_ = at::get_num_threads();
-};
 
 TEST(Vit, LogitsDoNotDependOnThePlaceInAUnit) {
   const OneThread one_thread;
