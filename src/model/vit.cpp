@@ -81,10 +81,10 @@ class Vit : public Model {
   const at::Device& device() const override { return device_; }
 
   int64_t unit() const override {
-    // About a thousand rows: enough for the matrix products to be fast, few
+    // Up to two thousand rows: enough for the matrix products to be fast, few
     // enough for the activations of a small model to stay in a core's cache.
     const auto fit =
-        static_cast<uint64_t>(std::clamp<int64_t>(1024 / g_.tokens(), 1, 64));
+        static_cast<uint64_t>(std::clamp<int64_t>(2048 / g_.tokens(), 1, 64));
     auto unit = static_cast<int64_t>(std::bit_floor(fit));
     // Vector loops end with scalar code, which rounds otherwise: what a picture
     // gives must not depend on its place, so let there be no such end.

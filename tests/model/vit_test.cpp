@@ -62,8 +62,8 @@ TEST(Vit, UnitFollowsFromTheGeometry) {
     return make_model("vit", *random_vit(shape), at::kCPU)->unit();
   };
   EXPECT_EQ(unit({.size = 8, .patch = 4}), 64);
-  EXPECT_EQ(unit({.size = 28, .patch = 7}), 32);
-  EXPECT_EQ(unit({.size = 112, .patch = 8, .depth = 1}), 4);
+  EXPECT_EQ(unit({.size = 28, .patch = 7}), 64);
+  EXPECT_EQ(unit({.size = 112, .patch = 8, .depth = 1}), 8);
   EXPECT_EQ(unit({.size = 112, .patch = 8, .depth = 1, .hidden = 31}), 32);
   EXPECT_EQ(unit({.size = 132, .patch = 4, .depth = 1}), 1);
 }
