@@ -33,6 +33,21 @@ TEST(Vit, LoadSwapsTheWeights) {
   EXPECT_TRUE(at::equal(model->forward(pictures), first));
 }
 
+// Matrices are multiplied by another library then.
+TEST(Vit, LogitsAreTheSameWhereAutogradFollows) {
+  const auto weights = random_vit();
+  const auto model = make_model("vit", *weights, at::kCPU);
+  model->load(*weights);
+  const at::Tensor pictures = at::randn({3, 1, 8, 8});
+  const at::Tensor logits = model->forward(pictures);
+  for (const Parameter& one : model->parameters()) {
+    one.value.requires_grad_(true);
+  }
+  const at::Tensor followed = model->forward(pictures);
+  EXPECT_TRUE(followed.requires_grad());
+  EXPECT_LT(relative_error(followed.detach(), logits), 1e-5);
+}
+
 TEST(Vit, LogitsDoNotDependOnThePlaceInAUnit) {
   const OneThread one_thread;
   for (const testing::VitShape& shape :
