@@ -1,5 +1,6 @@
 #include "search/run.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "core/binomial.h"
@@ -78,6 +79,24 @@ Incumbent Run::score(const Mixture& mixture, const Panel& panel,
   remember(mixture, scored.score);
   keep_terms(mixture, scored.answers);
   return scored;
+}
+
+std::vector<Mixture> Run::proposals(
+    const std::function<std::vector<Mixture>()>& propose) {
+  if (const auto record = replay("proposals", {})) {
+    const std::string where = journal_->where();
+    return checked_record(where, [&] {
+      auto sets = get_as<std::vector<Mixture>>(*record, "sets", where);
+      for (const Mixture& set : sets) {
+        if (!set.empty() && std::ranges::max(set) < size()) continue;
+        throw Error(where + ": names a checkpoint that there is not");
+      }
+      return sets;
+    });
+  }
+  std::vector<Mixture> sets = propose();
+  append("proposals", {}, {{"sets", sets}});
+  return sets;
 }
 
 Trial Run::compare(Candidate candidate, const Mixture& mixture,
