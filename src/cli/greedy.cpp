@@ -51,7 +51,8 @@ class Greedy : public Task {
     budget->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
     for (const char* other :
          {"--pruned", "--with-replacement", "--order", "--orders", "--sweeps",
-          "--max-ingredients", "--scores", "--leave-one-out", "--optimism"}) {
+          "--max-ingredients", "--scores", "--leave-one-out", "--optimism",
+          "--eval-cmd"}) {
       budget->excludes(app.get_option(other));
     }
   }

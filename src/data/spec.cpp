@@ -131,11 +131,13 @@ void parse_inputs(const ordered_json& json, const std::string& where,
     }
     spec.labels_file = spec.inputs[""];
   } else {
-    const auto files =
-        get_as<std::map<std::string, std::string>>(json, "inputs", where);
-    for (const auto& [name, file] : files) spec.inputs[name] = spec.path / file;
-    if (files.empty() || files.contains("")) {
-      throw UsageError(where + ": 'inputs' names no input");
+    if (!inputs.is_object() || inputs.empty() || inputs.contains("")) {
+      throw UsageError(where +
+                       ": 'inputs' is neither a file nor files by the names "
+                       "of inputs");
+    }
+    for (const auto& [name, file] : inputs.items()) {
+      spec.inputs[name] = spec.path / get_as<std::string>(inputs, name, where);
     }
   }
   if (spec.labels_file.empty() || json.contains("labels")) {

@@ -62,10 +62,9 @@ std::vector<InputTensor> read_tensors(const ordered_json& json,
                                       const std::string& where) {
   std::vector<InputTensor> tensors;
   for (const ordered_json& one : json) {
-    InputTensor tensor = {
-        .name = get_as<std::string>(one, "name", where),
-        .shape = get_as<std::vector<int64_t>>(one, "shape", where),
-        .limit = get_as<int64_t>(one, "limit", where)};
+    InputTensor tensor = {.name = one.at("name").get<std::string>(),
+                          .shape = one.at("shape").get<std::vector<int64_t>>(),
+                          .limit = one.at("limit").get<int64_t>()};
     int64_t count = 1;
     for (const int64_t extent : tensor.shape) {
       if (extent < 1 || __builtin_mul_overflow(count, extent, &count) ||

@@ -52,8 +52,9 @@ class CachedLogits {
     if (folder_.empty()) return made(checkpoint, evaluator, progress);
     const fs::path file = folder_ / (std::to_string(i) + ".safetensors");
     if (!fs::exists(file)) {
+      const CheckpointPtr logits = made(checkpoint, evaluator, progress);
       fs::create_directories(folder_);
-      save_checkpoint(*made(checkpoint, evaluator, progress), file);
+      save_checkpoint(*logits, file);
     } else {
       progress.add(evaluator.examples());
     }

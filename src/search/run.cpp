@@ -86,11 +86,15 @@ std::vector<Mixture> Run::proposals(
   if (const auto record = replay("proposals", {})) {
     const std::string where = journal_->where();
     return checked_record(where, [&] {
-      auto sets = get_as<std::vector<Mixture>>(*record, "sets", where);
-      for (const Mixture& set : sets) {
-        if (!set.empty() && std::ranges::max(set) < size()) continue;
+      std::vector<Mixture> sets;
+      for (const ordered_json& set : record->at("sets")) {
+        sets.push_back(set.get<Mixture>());
+        if (!sets.back().empty() && std::ranges::max(sets.back()) < size()) {
+          continue;
+        }
         throw Error(where + ": names a checkpoint that there is not");
       }
+      if (sets.empty()) throw Error(where + ": names no set");
       return sets;
     });
   }

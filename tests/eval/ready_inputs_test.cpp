@@ -37,7 +37,7 @@ class ReadyInputs : public ::testing::Test {
         input<uint8_t>("mask", DType::kBool, {2, 3}, {1, 1, 0, 1, 1, 1}),
         input<float>("age", DType::kF32, {2}, {0.5F, 2})};
     model_.tensors = {{.name = "mask", .shape = {3}, .limit = 2},
-                      {.name = "age"},
+                      {.name = "age", .shape = {}},
                       {.name = "ids", .shape = {3}, .limit = 7}};
   }
 

@@ -93,7 +93,7 @@ TEST(Radin, GoesOnWhereItStopped) {
   const Margins all = margins(3);
   const auto search = [&](const std::string& run, int64_t stop) {
     TableEvaluator evaluator(kExamples);
-    SearchOptions options{.budget = 4, .run_dir = folder / run};
+    SearchOptions options{.run_dir = folder / run, .budget = 4};
     int64_t steps = 0;
     options.on_candidate = [&](const Candidate&) {
       if (++steps == stop) throw Error("killed");
