@@ -101,6 +101,9 @@ class Evaluator {
   virtual int64_t examples() const = 0;
   /// File of an example, empty where there is none.
   virtual std::string path(int64_t /*example*/) const { return {}; }
+  /// The right classes of an example, the data set's first one first; empty
+  /// where they are not known.
+  virtual std::vector<int32_t> labels(int64_t /*example*/) const { return {}; }
   /// True when the metric is a sum of 0 and 1 over examples.
   virtual bool counts() const = 0;
   virtual bool higher_is_better() const { return true; }
@@ -128,6 +131,13 @@ class Evaluator {
   /// Throws Error when the weights do not fit.
   virtual std::optional<Score> evaluate(const Checkpoint& weights,
                                         const EvaluateOptions& = {}) = 0;
+  /// What `weights` say of every example, as holds_logits() has it; null where
+  /// scores come from elsewhere. Throws as evaluate() does, and UsageError
+  /// where logits are of two precisions.
+  virtual CheckpointPtr logits(const Checkpoint& /*weights*/,
+                               Progress* /*progress*/) {
+    return nullptr;
+  }
   /// The loss of the same model on the same examples; null where scores come
   /// from elsewhere.
   virtual GradientSource* gradients() { return nullptr; }
@@ -207,11 +217,17 @@ EngineInfo engine_info();
 std::string message_of(const std::exception&);
 
 /// True when `checkpoint` holds what a model says instead of a model: `logits`
-/// [examples, classes] in float32 and `labels` [examples] in int64, as
-/// `soup eval --logits` writes them. The mean of such state dicts is the
-/// ensemble of their models, so a search for a soup of them is one for an
-/// ensemble.
+/// [examples, classes] in float32 and `labels` in int64, [examples] or, where
+/// several are right, [examples, most] with -1 behind the last. The mean of
+/// such state dicts is the ensemble of their models, so a search for a soup of
+/// them is one for an ensemble.
 bool holds_logits(const Checkpoint& checkpoint);
+
+/// Such a state dict at `path` of `logits`, row-major, on all examples of
+/// `evaluator`, whose labels are known.
+CheckpointPtr make_logits(const std::filesystem::path& path,
+                          std::span<const float> logits,
+                          const Evaluator& evaluator);
 
 /// Scores state dicts of logits by `metric`. `like`: one of them.
 /// Throws Error when it holds no logits or labels beyond its classes.

@@ -38,6 +38,8 @@ struct Candidate {
   std::optional<int64_t> round = {};  ///< of a search that goes in rounds
   std::optional<uint64_t> seed = {};  ///< of a search in several random orders
   std::string guard = {};  ///< data set whose score would have dropped
+  /// Of a search that tries whole sets: all of it; `path` is empty.
+  std::vector<std::filesystem::path> set = {};
 };
 
 /// As an object of design/cli.md.
@@ -128,6 +130,8 @@ struct SearchOptions {
   std::filesystem::path run_dir = {};
   Trajectory trajectory = {};  ///< of the search of that name
   Learning learning = {};      ///< of the search `learned`
+  int64_t budget = 0;          ///< of `radin`: soups that are scored
+  double temperature = 0;      ///< of `softmax`, in units of the score
   bool fresh = false;          ///< forget what the journal holds
   Recipe recipe = {};  ///< rule, dtype and filters of the soup; no ingredients
   std::function<void(const std::filesystem::path&, const Score&)> on_score = {};

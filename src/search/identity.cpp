@@ -47,6 +47,8 @@ ordered_json options_json(const SearchOptions& options) {
           {"max-ingredients", options.max_ingredients},
           {"sweeps", options.sweeps},
           {"full", options.full},
+          {"budget", options.budget},
+          {"temperature", options.temperature},
           {"optimism", options.optimism_folds},
           {"leave-one-out", options.leave_one_out},
           {"scores", scores.empty() ? "" : text_hash(scores.dump())},

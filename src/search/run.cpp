@@ -1,5 +1,6 @@
 #include "search/run.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "core/binomial.h"
@@ -78,6 +79,28 @@ Incumbent Run::score(const Mixture& mixture, const Panel& panel,
   remember(mixture, scored.score);
   keep_terms(mixture, scored.answers);
   return scored;
+}
+
+std::vector<Mixture> Run::proposals(
+    const std::function<std::vector<Mixture>()>& propose) {
+  if (const auto record = replay("proposals", {})) {
+    const std::string where = journal_->where();
+    return checked_record(where, [&] {
+      std::vector<Mixture> sets;
+      for (const ordered_json& set : record->at("sets")) {
+        sets.push_back(set.get<Mixture>());
+        if (!sets.back().empty() && std::ranges::max(sets.back()) < size()) {
+          continue;
+        }
+        throw Error(where + ": names a checkpoint that there is not");
+      }
+      if (sets.empty()) throw Error(where + ": names no set");
+      return sets;
+    });
+  }
+  std::vector<Mixture> sets = propose();
+  append("proposals", {}, {{"sets", sets}});
+  return sets;
 }
 
 Trial Run::compare(Candidate candidate, const Mixture& mixture,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -43,6 +44,9 @@ class Run {
   /// primary only.
   Incumbent score(const Mixture& mixture, const Panel& panel,
                   Progress& progress);
+  /// Sets of checkpoints that `propose` thinks of, unless the journal has them.
+  std::vector<Mixture> proposals(
+      const std::function<std::vector<Mixture>()>& propose);
   /// Compares `mixture` with the incumbent. `candidate` comes with step and
   /// path, is completed, and is reported.
   Trial compare(Candidate candidate, const Mixture& mixture,

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/log.h"
 #include "search/optimism.h"
 #include "search/ranking.h"
 #include "search/why.h"
@@ -11,6 +12,11 @@ namespace soup {
 namespace {
 
 void check(const Evaluator& evaluator, const SearchOptions& options) {
+  if (!options.full && evaluator.examples() > 0 && !evaluator.terms()) {
+    log::info(evaluator.dataset() +
+              ": the score is no mean over the examples, so that no part of "
+              "them bounds it: every candidate is scored on all");
+  }
   const bool counts = evaluator.counts() && !evaluator.weighted();
   if (options.min_gain > 0 && !counts) {
     throw UsageError("--min-gain counts examples, which this metric does not");
@@ -122,8 +128,14 @@ void Walk::start(Mixture mixture, std::optional<Incumbent> known) {
 
 Trial Walk::compare(const Step& step) {
   Candidate line = next_line();
-  line.path = run_.checkpoint(step.index).path();
-  line.removes = step.mixture.size() < mixture_.size();
+  if (step.whole) {
+    for (const size_t i : step.mixture) {
+      line.set.push_back(run_.checkpoint(i).path());
+    }
+  } else {
+    line.path = run_.checkpoint(step.index).path();
+    line.removes = step.mixture.size() < mixture_.size();
+  }
   line.round = step.round;
   return run_.compare(line, step.mixture, incumbent_, step.criterion,
                       *progress_);

@@ -29,6 +29,7 @@ class Walk {
     Mixture mixture;
     Criterion criterion = {};
     std::optional<int64_t> round = {};
+    bool whole = false;  ///< no one comes or goes: another set is tried
   };
   /// Compares, reports, and takes it where it is accepted; true then.
   bool visit(Step step);

@@ -262,7 +262,13 @@ TEST_F(InProcess, AnyOfSeveralRightLabelsCounts) {
   EXPECT_EQ(alone, 1);
   EXPECT_EQ(correct("3,1,4,0,2"), 1);
   EXPECT_EQ(correct("0,1") + correct("2,3,4"), 1);
-  expect_error<Error>([&] { logits({}); }, "several labels of a picture");
+  // As one model says it and, as an ensemble of one, its logits.
+  const auto evaluator = make();
+  EXPECT_EQ(evaluator->labels(0).size(), 3U);
+  const CheckpointPtr kept = evaluator->logits(*random_vit(), nullptr);
+  const auto judge = make_logits_evaluator(*kept, "kept", "top1");
+  EXPECT_EQ(judge->evaluate(*kept)->correct,
+            evaluator->evaluate(*random_vit())->correct);
 }
 
 TEST_F(InProcess, LabelsBeyondTheHeadAreAnError) {
