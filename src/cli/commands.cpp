@@ -18,6 +18,7 @@ constexpr std::array kCommands = {
   soup greedy runs/ --val pets/val --test pets/test --metric top1
   soup greedy runs/ --val val/ --guard shifted/ --pruned
   soup greedy runs/ --val imagenet=2 --val imagenet-v2=1
+  torchrun --nproc-per-node=8 --no-python soup greedy runs/ --val imagenet
   soup greedy runs/ --eval-cmd 'python3 score.py {}' | jq .)",
             make_greedy},
     Command{"learned", "mixing coefficients by gradient on held-out data",
