@@ -1,3 +1,5 @@
+#include <c10/util/Logging.h>
+
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "eval/module.h"
@@ -14,13 +16,10 @@ class TcpStore : public Store {
   explicit TcpStore(const Launch& launch)
       : where_(launch.address + ":" + std::to_string(launch.port)),
         prefix_("soup/" + launch.run + "/") {
-    c10d::TCPStoreOptions options;
-    options.port = launch.port;
-    options.isServer = launch.hosts_store;
-    options.waitWorkers = false;
-    options.useLibUV = false;  // not all builds of libtorch have it
+    // What it warns of, with a backtrace, comes as an exception, too.
+    FLAGS_caffe2_log_level = 2;
     checked([&] {
-      store_ = c10::make_intrusive<c10d::TCPStore>(launch.address, options);
+      store_ = open(launch);
       store_->setTimeout(30s);
     });
   }
@@ -45,6 +44,21 @@ class TcpStore : public Store {
   }
 
  private:
+  static c10::intrusive_ptr<c10d::Store> open(const Launch& launch) {
+    c10d::TCPStoreOptions options;
+    options.port = launch.port;
+    options.isServer = launch.hosts_store;
+    options.waitWorkers = false;
+    try {
+      return c10::make_intrusive<c10d::TCPStore>(launch.address, options);
+    } catch (const std::exception&) {
+      if (!launch.hosts_store) throw;
+      // Builds of libtorch without libuv have a simpler server.
+      options.useLibUV = false;
+      return c10::make_intrusive<c10d::TCPStore>(launch.address, options);
+    }
+  }
+
   template <typename Work>
   void checked(const Work& work) const {
     try {
@@ -52,7 +66,9 @@ class TcpStore : public Store {
     } catch (const std::exception& e) {
       const std::string why = engine::message_of(e);
       throw Error("the store of the processes at " + where_ +
-                  " cannot be reached: " + why.substr(0, why.find('\n')));
+                  " cannot be reached; where rank 0 has ended, its error says "
+                  "why: " +
+                  why.substr(0, why.find('\n')));
     }
   }
 

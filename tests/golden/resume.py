@@ -41,7 +41,10 @@ def make_data(folder, seed=1, name="noise"):
 
 
 def steady(record):
-    return {k: v for k, v in record.items() if k not in ("seconds", "check")}
+    kept = {k: v for k, v in record.items() if k not in ("seconds", "check")}
+    if "guards" in kept:
+        kept["guards"] = [steady(guard) for guard in kept["guards"]]
+    return kept
 
 
 class Search:

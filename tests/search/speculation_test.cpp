@@ -146,7 +146,7 @@ class SpeculationTest : public ::testing::Test {
 };
 
 TEST_F(SpeculationTest, AnyNumberOfDevicesSaysAndWritesTheSame) {
-  for (uint32_t seed = 0; seed < 5; ++seed) {
+  for (const uint32_t seed : {1, 2}) {
     zoo_ = random_zoo(seed);
     int way_number = 0;
     for (const Way& way : ways()) {
