@@ -10,6 +10,7 @@ kills one (77: there is no torchrun).
 """
 import argparse
 import os
+import random
 import shutil
 import signal
 import socket
@@ -30,9 +31,12 @@ FAST = ("--val", "noise.json", "--guard", "more/other.json", "--batch-size", "64
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return str(one.getsockname()[1])
+    """Below those that other programs are given for their connections."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)) != 0:
+                return str(port)
 
 
 def environment(more):
