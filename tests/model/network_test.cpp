@@ -9,10 +9,10 @@
 #include <ostream>
 
 #include "core/json.h"
+#include "model/one_thread.h"
 #include "soup/error.h"
 #include "soup/model.h"
 #include "support/expect_error.h"
-#include "support/one_thread.h"
 
 namespace soup {
 namespace {

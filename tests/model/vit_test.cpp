@@ -1,10 +1,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "model/one_thread.h"
 #include "soup/error.h"
 #include "soup/model.h"
 #include "support/expect_error.h"
-#include "support/one_thread.h"
 #include "support/random_vit.h"
 
 namespace soup {
