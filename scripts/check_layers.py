@@ -15,7 +15,7 @@ BELOW = {
     "core": "",
     "checkpoint": "core",
     "recipe": "checkpoint core",
-    "data": "core",
+    "data": "checkpoint core",
     "model": "checkpoint core",
     "eval": "model data checkpoint core",
     "search": "eval recipe data checkpoint core",

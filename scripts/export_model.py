@@ -7,13 +7,26 @@ with any weights: for networks that soup does not know.
     python3 scripts/export_model.py my_model.py:make --size 160 -o mine.pt2
     soup eval runs/ --model mine.pt2 --val pets/val
 
-MODEL is `timm:NAME`, `torchvision:NAME`, or FILE.py:FUNCTION, a function without
-arguments that returns a torch.nn.Module from pictures [n, channels, height,
-width] to logits [n, classes]. Its weights do not matter.
+    python3 scripts/export_model.py transformers:runs/1 --length 128 -o bert.pt2
+    soup greedy runs/ --model bert.pt2 --val mrpc.json --metric accuracy_f1
+
+MODEL is `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER` (a folder with the
+config.json of a model for the classification of sequences), or
+FILE.py:FUNCTION, a function without arguments that returns a torch.nn.Module
+from pictures [n, channels, height, width] to logits [n, classes]. Its weights do
+not matter.
+
+A model that takes something else than pictures takes it by name, and FUNCTION
+returns what as well: (module, inputs), of each input the shape of one example
+and, for whole numbers (int64), below what they lie:
+
+    {"input_ids": {"shape": [128], "limit": 30522}, "age": {"shape": [1]}}
+
+Such models are scored on a data set of the loader `tensors`.
 
 Needs torch of the version that soup is built with, and a C++ compiler. The file
 runs on this kind of processor only. Weights are inputs of the exported graph, so
-none can be left behind in it. To prove that, two sets of weights and pictures
+none can be left behind in it. To prove that, two sets of weights and examples
 that follow from a formula are sent through the model here; soup repeats it and
 compares before it trusts the file.
 """
@@ -21,6 +34,7 @@ compares before it trusts the file.
 import argparse
 import copy
 import importlib.util
+import inspect
 import json
 import math
 import pathlib
@@ -28,7 +42,7 @@ import pathlib
 import numpy as np
 import torch
 
-PICTURES = 2  # of the self-test
+EXAMPLES = 2  # of the self-test
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 
 
@@ -53,22 +67,53 @@ def test_weights(shape, stream):
     return torch.from_numpy(values.astype(np.float32).reshape(shape))
 
 
-class WithWeights(torch.nn.Module):
-    """The model as a function of pictures and weights."""
+def test_input(shape, limit, stream):
+    values = noise(math.prod(shape), stream)
+    values = np.int64((values + 0.5) * limit) if limit else np.float32(2 * values)
+    return torch.from_numpy(values.reshape(shape)).to(DEVICE)
 
-    def __init__(self, model, names):
+
+def call(model, weights, names, inputs):
+    """Logits; `names` of the inputs, or None for pictures alone."""
+    arguments, by_name = (inputs, {}) if names is None else (
+        (), dict(zip(names, inputs)))
+    out = torch.func.functional_call(model, weights, tuple(arguments), by_name)
+    # What transformers returns has other parts as well.
+    return out if isinstance(out, torch.Tensor) else out.logits
+
+
+class WithWeights(torch.nn.Module):
+    """The model as a function of its inputs and weights."""
+
+    def __init__(self, model, inputs, names):
         super().__init__()
         # Not a submodule: it would bring weights of its own.
         object.__setattr__(self, "model", model)
+        object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "names", names)
 
-    def forward(self, pictures, *weights):
-        return torch.func.functional_call(
-            self.model, dict(zip(self.names, weights)), (pictures,))
+    def forward(self, *values):
+        count = 1 if self.inputs is None else len(self.inputs)
+        return call(self.model, dict(zip(self.names, values[count:])),
+                    self.inputs, values[:count])
 
 
-def make_model(name):
+def sequence_classifier(folder, length):
+    import transformers
+    config = transformers.AutoConfig.from_pretrained(folder)
+    model = transformers.AutoModelForSequenceClassification.from_config(config)
+    limits = {"input_ids": config.vocab_size, "attention_mask": 2,
+              "token_type_ids": getattr(config, "type_vocab_size", 0)}
+    taken = inspect.signature(model.forward).parameters
+    return model, {"tensors": [
+        {"name": name, "shape": [length], "limit": limit}
+        for name, limit in limits.items() if name in taken and limit]}
+
+
+def make_model(name, length):
     """The module, and what is known of its input."""
+    if name.startswith("transformers:"):
+        return sequence_classifier(name[13:], length)
     if name.startswith("timm:"):
         import timm
         model = timm.create_model(name[5:])
@@ -89,7 +134,18 @@ def make_model(name):
     spec = importlib.util.spec_from_file_location("exported_model", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return getattr(module, function)(), {}
+    made = getattr(module, function)()
+    if isinstance(made, torch.nn.Module):
+        return made, {}
+    model, inputs = made
+    return model, info_of(inputs)
+
+
+def info_of(inputs):
+    """What a FUNCTION says that its model takes."""
+    return {"tensors": [
+        {"name": key, "shape": list(of["shape"]), "limit": of.get("limit", 0)}
+        for key, of in inputs.items()]}
 
 
 def tensors_of(model):
@@ -106,18 +162,19 @@ def tensors_of(model):
     return names, aliases, ignored
 
 
-def self_test(model, names, shapes, shape):
-    """Logits of two sets of weights, row by row."""
+def self_test(model, names, shapes, taken):
+    """Logits of two sets of weights, row by row. `taken`: what the model takes,
+    by name, or pictures under None."""
     logits = []
     for which in range(2):
-        first = which * (len(names) + 1)
-        pictures = torch.from_numpy(
-            (2 * noise(math.prod(shape), first)).astype(np.float32)
-            .reshape(shape)).to(DEVICE)
-        weights = {name: test_weights(shapes[name], first + 1 + i).to(DEVICE)
+        first = which * (len(names) + len(taken))
+        inputs = [test_input([EXAMPLES, *one["shape"]], one["limit"], first + i)
+                  for i, one in enumerate(taken)]
+        first += len(taken)
+        weights = {name: test_weights(shapes[name], first + i).to(DEVICE)
                    for i, name in enumerate(names)}
         with torch.no_grad():
-            out = torch.func.functional_call(model, weights, (pictures,))
+            out = call(model, weights, input_names(taken), inputs)
         if not torch.isfinite(out).all():
             raise SystemExit("the logits of the self-test are not finite")
         logits.append([round_trip(v) for v in out.cpu().flatten().tolist()])
@@ -129,14 +186,30 @@ def round_trip(value):
     return float(f"{value:.9g}")
 
 
-def batch_of(size):
-    """Pictures of a batch, which is fixed: what is compiled for any number
+def taken_by(info):
+    """What the model takes, in order."""
+    return info.get("tensors") or [{
+        "name": None, "limit": 0,
+        "shape": [info["channels"], info["size"], info["size"]]}]
+
+
+def input_names(taken):
+    names = [one["name"] for one in taken]
+    return None if names == [None] else names
+
+
+def batch_of(info):
+    """Examples of a batch, which is fixed: what is compiled for any number
     turns out to be for few. On a processor about eight of 224 x 224 pixels, as
-    conv_unit() of src/model/conv_network.cpp."""
+    conv_unit() of src/model/conv_network.cpp, or 1024 tokens."""
     if DEVICE != "cpu":
         return 128
-    fit = min(max(8 * 224 * 224 // (size * size), 1), 64)
-    return 1 << (fit.bit_length() - 1)
+    if "tensors" in info:
+        most = max(math.prod(one["shape"]) for one in info["tensors"])
+        fit = 1024 // most
+    else:
+        fit = 8 * 224 * 224 // (info["size"] * info["size"])
+    return 1 << (min(max(fit, 1), 64).bit_length() - 1)
 
 
 def export(model, info, out):
@@ -144,9 +217,9 @@ def export(model, info, out):
     names, aliases, ignored = tensors_of(model)
     state = model.state_dict()
     shapes = {name: list(state[name].shape) for name in names}
-    shape = (PICTURES, info["channels"], info["size"], info["size"])
-    logits = self_test(model, names, shapes, shape)
-    batch = batch_of(info["size"])
+    taken = taken_by(info)
+    logits = self_test(model, names, shapes, taken)
+    batch = batch_of(info)
     metadata = {
         "soup.version": "1",
         "soup.torch": ".".join(torch.__version__.split("+")[0].split(".")[:2]),
@@ -155,15 +228,16 @@ def export(model, info, out):
         "soup.ignored": ignored,
         "soup.input": info,
         "soup.batch": batch,
-        "soup.classes": len(logits[0]) // PICTURES,
+        "soup.classes": len(logits[0]) // EXAMPLES,
         "soup.self_test": logits,
     }
     values = tuple(state[name].detach().clone() for name in names)
-    pictures = torch.zeros((batch, *shape[1:]), device=DEVICE)
+    inputs = [test_input([batch, *one["shape"]], one["limit"], i)
+              for i, one in enumerate(taken)]
     program = torch.export.export(
         # Tracing leaves tensors without values in it.
-        WithWeights(copy.deepcopy(model), names), (pictures, *values),
-        strict=False)
+        WithWeights(copy.deepcopy(model), input_names(taken), names),
+        (*inputs, *values), strict=False)
     torch._inductor.aoti_compile_and_package(
         program, package_path=str(out), inductor_configs={
             # soup has threads of its own, one batch each.
@@ -188,21 +262,25 @@ def main():
     parser.add_argument("--interpolation",
                         choices=["bicubic", "bilinear", "box", "lanczos"])
     parser.add_argument("--crop-pct", type=float)
+    parser.add_argument("--length", type=int, default=128,
+                        help="tokens of a sequence (default: 128)")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     options = parser.parse_args()
     if options.output.suffix != ".pt2":
         parser.error("the output's name must end in .pt2")
     global DEVICE
     DEVICE = options.device
-    model, info = make_model(options.model)
+    model, info = make_model(options.model, options.length)
     for key in ("size", "channels", "mean", "std", "interpolation", "crop_pct"):
         if getattr(options, key) is not None:
             info[key] = getattr(options, key)
-    info.setdefault("size", 224)
-    info.setdefault("channels", 3)
+    if "tensors" not in info:
+        info.setdefault("size", 224)
+        info.setdefault("channels", 3)
     export(model, info, options.output)
-    print(f"{options.output}: {options.model}, pictures of {info['channels']} x "
-          f"{info['size']} x {info['size']}")
+    what = ", ".join(f"{one['name'] or 'pictures'} {one['shape']}"
+                     for one in taken_by(info))
+    print(f"{options.output}: {options.model}, takes {what}")
 
 
 DEVICE = "cpu"

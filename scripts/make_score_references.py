@@ -52,6 +52,9 @@ def scores(logits, labels):
                  sem(np.arange(EXAMPLES) < top5)),
         "class_accuracy": (metrics.balanced_accuracy_score(labels, best), None),
         "macro_f1": (metrics.f1_score(labels, best, average="macro"), None),
+        "f1": (metrics.f1_score(labels == 1, best == 1), None),
+        "accuracy_f1": ((metrics.accuracy_score(labels, best) +
+                         metrics.f1_score(labels == 1, best == 1)) / 2, None),
         "mcc": (metrics.matthews_corrcoef(labels, best), None),
         "nll": (metrics.log_loss(labels, np.exp(log_p), labels=every),
                 sem(-own)),

@@ -3,12 +3,15 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "soup/checkpoint.h"
 
 /// Held-out data: specs, and examples decoded once into memory. No libtorch.
 namespace soup {
@@ -50,7 +53,10 @@ struct DatasetSpec {
   std::string loader;
   std::filesystem::path path;         ///< folder of the data, resolved
   std::filesystem::path images;       ///< idx, npy: file of pictures
-  std::filesystem::path labels_file;  ///< idx, npy: file of labels
+  std::filesystem::path labels_file;  ///< idx, npy, tensors: file of labels
+  /// tensors: the file of each input by its name; under the empty name a file
+  /// of which all tensors but the labels are inputs.
+  std::map<std::string, std::filesystem::path> inputs;
   /// cifar, list, webdataset: in order
   std::vector<std::filesystem::path> files;
   std::string labels = "rank";      ///< folders: rank, integer or map
@@ -74,7 +80,14 @@ bool same_examples(const DatasetSpec&, const DatasetSpec&);
 
 class MappedFile;
 
-/// Examples, decoded: uint8 pixels [count, channels, height, width].
+/// One ready input of all examples, such as token ids.
+struct ReadyInput {
+  TensorInfo info;                ///< of shape [count, ...]
+  std::vector<std::byte> values;  ///< little-endian, C order
+};
+
+/// Examples: pictures, decoded to uint8 pixels [count, channels, height,
+/// width], or ready inputs.
 struct Examples {
   int64_t count = 0;
   int64_t channels = 0;
@@ -83,8 +96,9 @@ struct Examples {
   std::vector<uint8_t> pixels;  ///< empty where `kept` has them
   /// File of the cache that ends with the pixels; null: there is none.
   std::shared_ptr<const MappedFile> kept;
-  std::string content;          ///< hash of the pixels
-  std::vector<int32_t> labels;  ///< none is negative
+  std::vector<ReadyInput> inputs = {};  ///< instead of pixels
+  std::string content;                  ///< hash of the pixels or inputs
+  std::vector<int32_t> labels;          ///< none is negative
   /// Further labels that are right too; empty where no example has any.
   std::vector<std::vector<int32_t>> also;
   /// By class: the outputs of the head whose largest is its logit. Empty:
@@ -130,9 +144,14 @@ struct DatasetLoader {
   /// All others. `preprocess` has all fields but `size` set.
   Examples (*load)(const DatasetSpec&, const PictureShape&,
                    const Preprocess& preprocess);
+  /// Ready inputs, which nothing prepares: reads them. Else nullptr.
+  Examples (*read)(const DatasetSpec&) = nullptr;
 };
 
 std::span<const DatasetLoader> dataset_loaders();
+
+/// True when the examples of `spec` are ready inputs, not pictures.
+bool holds_ready_inputs(const DatasetSpec& spec);
 
 /// Finds `name`: a spec of configs/datasets, a folder of class folders, a spec
 /// file (NAME.json) or a list of pictures (.csv, .tsv, .jsonl), in this order.
@@ -156,11 +175,11 @@ std::vector<NamedDataset> named_datasets(const std::filesystem::path& data);
 Expectation count_examples(const DatasetSpec& spec);
 
 /// Reads and decodes every example of `spec`, in parallel, into the shape that
-/// the model wants. Unset fields of `preprocess` are the defaults. Picture
-/// files that `cache` has, unchanged, are not decoded again; several processes
-/// may use it at once. What cannot be kept there is a notice. Throws Error
-/// saying what was expected where when files are missing, and naming the file
-/// that cannot be read or decoded.
+/// the model wants; reads ready inputs as they are. Unset fields of
+/// `preprocess` are the defaults. Picture files that `cache` has, unchanged,
+/// are not decoded again; several processes may use it at once. What cannot be
+/// kept there is a notice. Throws Error saying what was expected where when
+/// files are missing, and naming the file that cannot be read or decoded.
 Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,
                        const Preprocess& preprocess,
                        const PictureCache& cache = {});

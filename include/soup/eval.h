@@ -9,11 +9,14 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/launch.h"
 #include "core/progress.h"
+#include "core/store.h"
 #include "soup/checkpoint.h"
 #include "soup/data.h"
 
@@ -58,6 +61,8 @@ struct EvaluateOptions {
   /// Examples in the order they are to be looked at; empty: file order.
   std::span<const int64_t> order = {};
   Watch watch = {};
+  /// Ends what has no batches to watch (`--eval-cmd`), which then fails.
+  std::stop_token stop = {};
   /// Told of every example that was looked at (of one for a whole score).
   Progress* progress = nullptr;
 };
@@ -101,6 +106,9 @@ class Evaluator {
   virtual int64_t examples() const = 0;
   /// File of an example, empty where there is none.
   virtual std::string path(int64_t /*example*/) const { return {}; }
+  /// The right classes of an example, the data set's first one first; empty
+  /// where they are not known.
+  virtual std::vector<int32_t> labels(int64_t /*example*/) const { return {}; }
   /// True when the metric is a sum of 0 and 1 over examples.
   virtual bool counts() const = 0;
   virtual bool higher_is_better() const { return true; }
@@ -128,6 +136,13 @@ class Evaluator {
   /// Throws Error when the weights do not fit.
   virtual std::optional<Score> evaluate(const Checkpoint& weights,
                                         const EvaluateOptions& = {}) = 0;
+  /// What `weights` say of every example, as holds_logits() has it; null where
+  /// scores come from elsewhere. Throws as evaluate() does, and UsageError
+  /// where logits are of two precisions.
+  virtual CheckpointPtr logits(const Checkpoint& /*weights*/,
+                               Progress* /*progress*/) {
+    return nullptr;
+  }
   /// The loss of the same model on the same examples; null where scores come
   /// from elsewhere.
   virtual GradientSource* gradients() { return nullptr; }
@@ -195,23 +210,41 @@ struct EngineInfo {
     std::string_view summary;
   };
   std::string libtorch = {};  ///< version
-  bool cuda = false;          ///< a GPU can be used
+  int64_t gpus = 0;           ///< that can be used
   std::vector<Model> models = {};
 };
-/// Loads libtorch, as make_evaluators and recompute_batch_norm do; nothing else
-/// does. All three throw Error where it, or our module beside it, is missing.
+/// Loads libtorch, as make_evaluators, recompute_batch_norm and connect_store
+/// do; nothing else does. All throw Error where it, or our module beside it, is
+/// missing.
 EngineInfo engine_info();
+
+/// The store of the processes of `launch`, PyTorch's TCPStore; the one that
+/// hosts it listens from now on. Waits five minutes for it.
+/// Throws Error when it cannot be reached.
+std::unique_ptr<Store> connect_store(const Launch& launch);
+
+/// What `--device` asks for, each as EvaluatorOptions::device: for `all` and
+/// `cuda:0,1` several. A process of several on one machine takes one of them,
+/// by its local rank. `gpus`: how many this machine has.
+std::vector<std::string> devices_of(const std::string& wanted, int64_t gpus,
+                                    const Launch& launch);
 
 /// What a failure says to a user: `what()`, of libtorch's exceptions without
 /// the backtrace.
 std::string message_of(const std::exception&);
 
 /// True when `checkpoint` holds what a model says instead of a model: `logits`
-/// [examples, classes] in float32 and `labels` [examples] in int64, as
-/// `soup eval --logits` writes them. The mean of such state dicts is the
-/// ensemble of their models, so a search for a soup of them is one for an
-/// ensemble.
+/// [examples, classes] in float32 and `labels` in int64, [examples] or, where
+/// several are right, [examples, most] with -1 behind the last. The mean of
+/// such state dicts is the ensemble of their models, so a search for a soup of
+/// them is one for an ensemble.
 bool holds_logits(const Checkpoint& checkpoint);
+
+/// Such a state dict at `path` of `logits`, row-major, on all examples of
+/// `evaluator`, whose labels are known.
+CheckpointPtr make_logits(const std::filesystem::path& path,
+                          std::span<const float> logits,
+                          const Evaluator& evaluator);
 
 /// Scores state dicts of logits by `metric`. `like`: one of them.
 /// Throws Error when it holds no logits or labels beyond its classes.
@@ -225,6 +258,7 @@ struct CommandOptions {
   bool lower_is_better = false;
   double time_limit = 0;  ///< seconds that one run may take; 0: any
   int jobs = 1;           ///< runs at the same time, of look_ahead()
+  int64_t number = 0;     ///< of several evaluators, for names of files
   std::filesystem::path folder = ".";  ///< where candidates are written
   /// File to which its standard error is added; empty: it is ours.
   std::filesystem::path log = {};

@@ -15,8 +15,17 @@
 /// Models: a resident architecture whose weights are swapped.
 namespace soup {
 
+/// A ready input of a model that takes no pictures.
+struct InputTensor {
+  std::string name;
+  std::vector<int64_t> shape;  ///< of one example
+  /// Whole numbers from 0 to below this, int64 (token ids, masks); 0: float32.
+  int64_t limit = 0;
+};
+
 /// What a model says of its input.
 struct ModelInput {
+  std::vector<InputTensor> tensors = {};  ///< in order; empty: pictures
   int64_t channels = 3;
   int64_t height = 224;
   int64_t width = 224;
@@ -64,18 +73,19 @@ class Model {
   virtual const ModelInput& input() const = 0;
   virtual int64_t classes() const = 0;
   virtual const at::Device& device() const = 0;
-  /// Pictures that one processor core works on at a time. It follows from the
-  /// geometry alone: with n equal to it, the logits of a picture depend on the
-  /// picture and the weights, bit for bit, on any number of threads.
+  /// Examples that one processor core works on at a time. It follows from the
+  /// geometry alone: with n equal to it, the logits of an example depend on the
+  /// example and the weights, bit for bit, on any number of threads.
   virtual int64_t unit() const = 0;
   /// Swaps in the weights of `checkpoint` (converted to float32 on the
   /// device). Throws Error naming the tensor that is missing, unknown, or has
   /// another shape or a type that is no float.
   virtual void load(const Checkpoint& checkpoint) = 0;
   /// Logits, float32 [n, classes], of normalised pictures, float32
-  /// [n, channels, height, width] on the model's device. Autograd can follow
-  /// it where parameters() require gradients.
-  virtual at::Tensor forward(const at::Tensor& pictures) const = 0;
+  /// [n, channels, height, width] on the model's device, or of the n examples'
+  /// input().tensors. Autograd can follow it where parameters() require
+  /// gradients.
+  virtual at::Tensor forward(at::TensorList inputs) const = 0;
   /// The resident weights: leaves, which need no gradient unless told so.
   /// Empty: autograd cannot follow this model.
   virtual std::vector<Parameter> parameters() const { return {}; }
@@ -131,7 +141,7 @@ std::string torch_message(const std::exception&);
 /// The libtorch in use.
 struct TorchInfo {
   std::string version;
-  bool cuda = false;  ///< a GPU can be used
+  int64_t gpus = 0;  ///< that can be used
 };
 TorchInfo torch_info();
 

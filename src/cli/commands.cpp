@@ -18,12 +18,16 @@ constexpr std::array kCommands = {
   soup greedy runs/ --val pets/val --test pets/test --metric top1
   soup greedy runs/ --val val/ --guard shifted/ --pruned
   soup greedy runs/ --val imagenet=2 --val imagenet-v2=1
+  soup greedy runs/ --val fashion-mnist --budget 10
+  soup greedy runs/ --val mrpc.json --model bert.pt2 --metric accuracy_f1
+  torchrun --nproc-per-node=8 --no-python soup greedy runs/ --val imagenet
   soup greedy runs/ --eval-cmd 'python3 score.py {}' | jq .)",
             make_greedy},
     Command{"learned", "mixing coefficients by gradient on held-out data",
             R"(  soup learned runs/ --val fashion-mnist -o soup.safetensors
   soup learned runs/ --val val/ --by model --epochs 3 --lr 0.1
-  soup learned runs/ --val val/ --affine --recipe-out coefficients.json)",
+  soup learned runs/ --val val/ --affine --recipe-out coefficients.json
+  soup learned runs/ --val val/ --from-losses 0.01)",
             make_learned},
     Command{
         "ensemble", "average logits instead of weights, to compare with",
@@ -39,7 +43,8 @@ constexpr std::array kCommands = {
         make_interpolate},
     Command{"stock", "from a base towards the mean, by angles, without data",
             R"(  soup stock a.pt b.pt --base init.pt -o stock.pt
-  soup stock runs/ --base init.safetensors --test fashion-mnist-test)",
+  soup stock runs/ --base init.safetensors --test fashion-mnist-test
+  soup stock runs/ --base init.safetensors --shrink 0.8)",
             make_stock},
     Command{"trajectory", "average the checkpoints of one run, oldest first",
             R"(  soup trajectory run/ --last 10 -o mean.safetensors

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include "cli/commands.h"
 #include "cli/describe.h"
@@ -13,36 +12,6 @@ namespace soup {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-/// Logits and labels of one pass over a data set.
-class Pass {
- public:
-  void add(std::span<const Verdict> batch, std::span<const float> logits) {
-    for (const Verdict& verdict : batch) labels_.push_back(verdict.label);
-    logits_.insert(logits_.end(), logits.begin(), logits.end());
-  }
-  /// As a state dict at `path`; empties this object.
-  CheckpointPtr take(const std::filesystem::path& path) {
-    const int64_t examples = std::ssize(labels_);
-    std::vector<TensorInfo> tensors = {
-        {.name = "logits",
-         .dtype = DType::kF32,
-         .shape = {examples, std::ssize(logits_) / examples}},
-        {.name = "labels", .dtype = DType::kI64, .shape = {examples}}};
-    auto made = std::make_unique<MemoryCheckpoint>(path, std::move(tensors));
-    std::memcpy(made->mutable_bytes(0).data(), logits_.data(),
-                logits_.size() * sizeof(float));
-    std::memcpy(made->mutable_bytes(1).data(), labels_.data(),
-                labels_.size() * sizeof(int64_t));
-    logits_.clear();
-    labels_.clear();
-    return made;
-  }
-
- private:
-  std::vector<float> logits_;
-  std::vector<int64_t> labels_;
-};
 
 class Ensemble : public Task {
  public:
@@ -72,7 +41,7 @@ class Ensemble : public Task {
       check_ready(*members.front());
     } else {
       models = std::move(members);
-      make_judges(specs, *models.front());
+      judges_ = make_evaluators(specs, *models.front(), eval_.options);
       members = pass(models, 0);
     }
     const auto judge =
@@ -119,15 +88,6 @@ class Ensemble : public Task {
     return widest;
   }
 
-  void make_judges(std::span<const DatasetSpec> specs, const Checkpoint& like) {
-    EvaluatorOptions options = eval_.options;
-    options.logits = [this](std::span<const Verdict> batch,
-                            std::span<const float> logits) {
-      pass_.add(batch, logits);
-    };
-    judges_ = make_evaluators(specs, like, options);
-  }
-
   /// Logits of every model on the data set of `judges_[set]`.
   std::vector<CheckpointPtr> pass(std::span<const CheckpointPtr> models,
                                   size_t set) {
@@ -136,8 +96,7 @@ class Ensemble : public Task {
         evaluation_progress("logits", {&judge}, std::ssize(models));
     std::vector<CheckpointPtr> made;
     for (const CheckpointPtr& model : models) {
-      judge.evaluate(*model, {.progress = progress.get()});
-      made.push_back(pass_.take(model->path()));
+      made.push_back(judge.logits(*model, progress.get()));
     }
     return made;
   }
@@ -219,7 +178,6 @@ class Ensemble : public Task {
   SearchOptions search_;
   bool greedy_ = false;
   std::vector<std::unique_ptr<Evaluator>> judges_;
-  Pass pass_;
 };
 
 }  // namespace

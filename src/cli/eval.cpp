@@ -54,11 +54,11 @@ class Eval : public Task {
     if (compare_) check_counts(evaluators);
     score(checkpoints, evaluators, output);
     if (!predictions_.empty()) {
-      predictions.write_predictions(predictions_, force_, [&](int64_t i) {
-        return evaluators.front()->path(i);
-      });
+      predictions.write_predictions(predictions_, force_, *evaluators.front());
     }
-    if (!logits_.empty()) predictions.write_logits(logits_, force_);
+    if (!logits_.empty()) {
+      predictions.write_logits(logits_, force_, *evaluators.front());
+    }
     return 0;
   }
 

@@ -15,6 +15,15 @@ class Greedy : public Task {
     arguments_.recipe.add_to(app);
     arguments_.eval.add_to(app, true);
     arguments_.eval.allow_shares(app);
+    arguments_.spreads = true;
+    app.get_option("--device")
+        ->description(
+            "auto, cpu, cuda, cuda:N; several at once: all, cuda:0,1. Of the "
+            "processes of a launcher on one machine each takes one");
+    app.get_option("--eval-jobs")
+        ->description(
+            "how many of --eval-cmd run at once, on candidates ahead of their "
+            "turn");
     arguments_.mix.add_to(app);
     selection_.add_to(app, arguments_.search);
     app.add_option("--guard", arguments_.eval.guard,
@@ -26,11 +35,14 @@ class Greedy : public Task {
                    "again without each of so many parts of the examples, and "
                    "score it on that part")
         ->check(CLI::Range(int64_t{2}, int64_t{1} << 20));
+    add_budget(app);
     add_run_options(app, arguments_.search);
   }
 
   int run(const Output& output) override {
-    const Search& search = selection_.choose(arguments_.search);
+    const Search& chosen = selection_.choose(arguments_.search);
+    const Search& search =
+        arguments_.search.budget > 0 ? find_search("radin") : chosen;
     if (arguments_.search.optimism_folds > 0 && search.name != "greedy") {
       throw UsageError("--optimism: is of the plain greedy search");
     }
@@ -39,6 +51,21 @@ class Greedy : public Task {
   }
 
  private:
+  // After all others, most of which it excludes.
+  void add_budget(CLI::App& app) {
+    CLI::Option* budget = app.add_option(
+        "--budget", arguments_.search.budget,
+        "RADIN: score only so many soups, the most promising of fifty times as "
+        "many random sets (--seed) by the score of their ensembles");
+    budget->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+    for (const char* other :
+         {"--pruned", "--with-replacement", "--order", "--orders", "--sweeps",
+          "--max-ingredients", "--scores", "--leave-one-out", "--optimism",
+          "--eval-cmd"}) {
+      budget->excludes(app.get_option(other));
+    }
+  }
+
   SoupArguments arguments_;
   SelectionArguments selection_;
 };

@@ -41,11 +41,17 @@ class Learned : public Task {
     arguments_.recipe.add_to(app);
     arguments_.eval.add_to(app, true);
     arguments_.mix.add_to(app);
+    add_from_losses(app);
     add_run_options(app, arguments_.search);
   }
 
   int run(const Output& output) override {
     SearchOptions& search = arguments_.search;
+    if (search.temperature > 0) {
+      if (metric_->empty()) arguments_.eval.options.metric = "nll";
+      complete_run_dir(search, arguments_.output.out);
+      return run_search(find_search("softmax"), arguments_, output);
+    }
     search.learning.by = share();
     search.learning.batch_size = arguments_.eval.options.batch_size;
     if (!arguments_.eval.by_command.command.empty()) {
@@ -57,6 +63,20 @@ class Learned : public Task {
   }
 
  private:
+  void add_from_losses(CLI::App& app) {
+    CLI::Option* from = app.add_option(
+        "--from-losses", arguments_.search.temperature,
+        "no gradients: coefficients exp(-loss / T), scaled to the sum 1, of "
+        "each checkpoint's own loss (--metric nll if nothing else is said; a "
+        "score that is to be high counts as its negative)");
+    from->type_name("T")->check(CLI::PositiveNumber);
+    for (const char* other :
+         {"--by", "--affine", "--epochs", "--folds", "--lr"}) {
+      from->excludes(app.get_option(other));
+    }
+    metric_ = app.get_option("--metric");
+  }
+
   Share share() const {
     constexpr std::array kShares = {Share::kModel, Share::kLayer,
                                     Share::kTensor};
@@ -71,6 +91,7 @@ class Learned : public Task {
 
   SoupArguments arguments_;
   std::string by_ = "layer";
+  const CLI::Option* metric_ = nullptr;
 };
 
 }  // namespace

@@ -25,21 +25,22 @@ Predictions::collector() {
   };
 }
 
-void Predictions::write_predictions(
-    const std::filesystem::path& file, bool force,
-    const std::function<std::string(int64_t)>& path_of) const {
+void Predictions::write_predictions(const std::filesystem::path& file,
+                                    bool force,
+                                    const Evaluator& evaluator) const {
   const bool npy = file.extension() == ".npy";
-  write_text(file, npy ? records() : lines(path_of), force);
+  write_text(file, npy ? records() : lines(evaluator), force);
 }
 
-std::string Predictions::lines(
-    const std::function<std::string(int64_t)>& path_of) const {
+std::string Predictions::lines(const Evaluator& evaluator) const {
   std::string text;
   for (const Verdict& v : verdicts_) {
     nlohmann::ordered_json line = {{"index", v.example}};
-    const std::string path = path_of(v.example);
+    const std::string path = evaluator.path(v.example);
     if (!path.empty()) line["path"] = path;
     line["label"] = v.label;
+    const std::vector<int32_t> right = evaluator.labels(v.example);
+    if (right.size() > 1) line["labels"] = right;
     line["prediction"] = v.prediction;
     line["margin"] = v.margin;
     text += line.dump(-1, ' ', false,
@@ -74,22 +75,10 @@ std::string Predictions::records() const {
   return bytes;
 }
 
-void Predictions::write_logits(const std::filesystem::path& file,
-                               bool force) const {
-  const auto examples = static_cast<int64_t>(verdicts_.size());
-  const int64_t classes = std::ssize(logits_) / std::max<int64_t>(examples, 1);
-  std::vector<TensorInfo> tensors = {
-      {.name = "logits", .dtype = DType::kF32, .shape = {examples, classes}},
-      {.name = "labels", .dtype = DType::kI64, .shape = {examples}}};
-  MemoryCheckpoint checkpoint(file, std::move(tensors));
-  std::memcpy(checkpoint.mutable_bytes(0).data(), logits_.data(),
-              logits_.size() * sizeof(float));
-  for (size_t i = 0; i < verdicts_.size(); ++i) {
-    const int64_t label = verdicts_[i].label;
-    std::memcpy(checkpoint.mutable_bytes(1).data() + i * sizeof label, &label,
-                sizeof label);
-  }
-  save_checkpoint(checkpoint, file, {{"format", "pt"}}, {.force = force});
+void Predictions::write_logits(const std::filesystem::path& file, bool force,
+                               const Evaluator& evaluator) const {
+  save_checkpoint(*make_logits(file, logits_, evaluator), file,
+                  {{"format", "pt"}}, {.force = force});
 }
 
 }  // namespace soup

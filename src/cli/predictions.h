@@ -18,17 +18,19 @@ class Predictions {
   std::function<void(std::span<const Verdict>, std::span<const float>)>
   collector();
 
-  /// Index, path (of the example `path_of` has one for), label, prediction and
+  /// Index, path (where there is one), label (of several right ones, which
+  /// follow as `labels`, the one that the model is closest to), prediction and
   /// margin: one JSON object a line or, where `file` ends in .npy, a NumPy
   /// array of records (int64, int32, int32, float32), without paths.
-  void write_predictions(
-      const std::filesystem::path& file, bool force,
-      const std::function<std::string(int64_t)>& path_of) const;
-  /// safetensors: logits float32 [examples, classes], labels int64 [examples].
-  void write_logits(const std::filesystem::path& file, bool force) const;
+  /// `evaluator`: which looked at every example.
+  void write_predictions(const std::filesystem::path& file, bool force,
+                         const Evaluator& evaluator) const;
+  /// safetensors, as holds_logits() has it.
+  void write_logits(const std::filesystem::path& file, bool force,
+                    const Evaluator& evaluator) const;
 
  private:
-  std::string lines(const std::function<std::string(int64_t)>& path_of) const;
+  std::string lines(const Evaluator& evaluator) const;
   std::string records() const;
 
   std::vector<Verdict> verdicts_;

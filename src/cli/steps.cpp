@@ -13,6 +13,13 @@ std::string number(const std::optional<int64_t>& value) {
   return value ? std::to_string(*value) : std::string();
 }
 
+std::string what(const Candidate& candidate) {
+  if (!candidate.set.empty()) {
+    return "set of " + std::to_string(candidate.set.size());
+  }
+  return candidate.path.empty() ? "all" : candidate.path.filename().string();
+}
+
 std::string verdict(const Candidate& candidate) {
   if (candidate.removes) return candidate.accepted ? "removed" : "kept";
   return candidate.accepted ? "accepted" : "rejected";
@@ -104,7 +111,7 @@ void Steps::summarize() const {
 
 std::vector<std::string> Steps::cells(const Candidate& candidate) const {
   return {std::to_string(candidate.step),
-          candidate.path.empty() ? "all" : candidate.path.filename().string(),
+          what(candidate),
           verdict(candidate),
           candidate.value ? text(*candidate.value) : "certain",
           number(candidate.gains),

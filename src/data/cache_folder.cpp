@@ -12,6 +12,7 @@
 #include <ctime>
 #include <vector>
 
+#include "core/log.h"
 #include "core/text.h"
 #include "soup/error.h"
 
@@ -117,6 +118,9 @@ CacheLock::CacheLock(const fs::path& file) : path_(file) {
   fd_ = open(path_.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd_ < 0 || flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
   waited_ = true;
+  log::info(file.string() +
+            ": another process decodes these pictures; waiting for it "
+            "(--no-cache does not)");
   while (flock(fd_, LOCK_EX) != 0 && errno == EINTR) {
   }
 }

@@ -16,6 +16,7 @@
 #include "data/selection.h"
 #include "data/shards.h"
 #include "data/spec.h"
+#include "data/tensors.h"
 #include "soup/data.h"
 #include "soup/error.h"
 
@@ -28,6 +29,7 @@ constexpr size_t kMaxSpec = 1 << 20;
 constexpr std::array<std::string_view, 3> kFolderKeys = {"labels", "indices",
                                                          "per_class"};
 constexpr std::array<std::string_view, 2> kPairKeys = {"images", "labels"};
+constexpr std::array<std::string_view, 2> kTensorKeys = {"inputs", "labels"};
 constexpr std::array<std::string_view, 1> kFilesKeys = {"files"};
 constexpr std::array<std::string_view, 3> kListKeys = {"files", "indices",
                                                        "per_class"};
@@ -47,6 +49,10 @@ constexpr std::array kLoaders = {
                   kListKeys, files_present, read_lists, nullptr},
     DatasetLoader{"webdataset", "tar shards of pictures and labels (.cls)",
                   kListKeys, files_present, list_shards, nullptr},
+    DatasetLoader{"tensors",
+                  "ready inputs (token ids, masks, features) and labels in "
+                  "safetensors or .npy, for --model FILE.pt2",
+                  kTensorKeys, files_present, nullptr, nullptr, read_tensors},
 };
 
 const DatasetLoader& loader_of(const DatasetSpec& spec) {
@@ -79,9 +85,32 @@ std::vector<fs::path> spec_files() {
                    suggestion(name, names));
 }
 
+Examples load_pictures(const DatasetLoader& loader, const DatasetSpec& spec,
+                       const PictureShape& shape, const Preprocess& preprocess,
+                       const PictureCache& cache) {
+  if (shape.channels != 1 && shape.channels != 3) {
+    throw Error(spec.name +
+                ": pictures have 1 or 3 channels, but the model "
+                "takes " +
+                std::to_string(shape.channels));
+  }
+  const Preprocess all =
+      overlay(preprocess, default_preprocess(shape.channels));
+  Examples examples =
+      loader.list != nullptr
+          ? load_listing(spec, shape, all, cache, loader.list(spec))
+          : loader.load(spec, shape, all);
+  if (examples.content.empty()) examples.content = content_of(examples);
+  return examples;
+}
+
 }  // namespace
 
 std::span<const DatasetLoader> dataset_loaders() { return kLoaders; }
+
+bool holds_ready_inputs(const DatasetSpec& spec) {
+  return loader_of(spec).read != nullptr;
+}
 
 DatasetSpec find_dataset(const std::string& name, const fs::path& data) {
   const std::vector<fs::path> files = spec_files();
@@ -126,6 +155,7 @@ Expectation count_examples(const DatasetSpec& spec) {
     if (listing.class_folders > 0) found.classes = listing.class_folders;
     return found;
   }
+  if (loader.read != nullptr) return {.examples = loader.read(spec).count};
   Preprocess smallest = default_preprocess(1);
   smallest.filter = "box";
   const PictureShape pixel{.channels = 1, .height = 1, .width = 1};
@@ -135,20 +165,11 @@ Expectation count_examples(const DatasetSpec& spec) {
 Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,
                        const Preprocess& preprocess,
                        const PictureCache& cache) {
-  if (shape.channels != 1 && shape.channels != 3) {
-    throw Error(spec.name +
-                ": pictures have 1 or 3 channels, but the model "
-                "takes " +
-                std::to_string(shape.channels));
-  }
-  const Preprocess all =
-      overlay(preprocess, default_preprocess(shape.channels));
   const DatasetLoader& loader = loader_of(spec);
   Examples examples =
-      loader.list != nullptr
-          ? load_listing(spec, shape, all, cache, loader.list(spec))
-          : loader.load(spec, shape, all);
-  if (examples.content.empty()) examples.content = content_of(examples);
+      loader.read != nullptr
+          ? loader.read(spec)
+          : load_pictures(loader, spec, shape, preprocess, cache);
   if (!spec.classes.empty()) examples.outputs = read_classes(spec.classes);
   return examples;
 }

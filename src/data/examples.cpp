@@ -17,6 +17,7 @@ std::vector<std::filesystem::path> files_of(const DatasetSpec& spec) {
   for (const auto& file : {spec.images, spec.labels_file}) {
     if (!file.empty()) files.push_back(file);
   }
+  for (const auto& [input, file] : spec.inputs) files.push_back(file);
   return files;
 }
 

@@ -115,6 +115,39 @@ std::vector<fs::path> needed_files(const ordered_json& json,
   return files;
 }
 
+// A file of everything, or the files of single inputs by name.
+void parse_inputs(const ordered_json& json, const std::string& where,
+                  DatasetSpec& spec) {
+  if (!json.contains("inputs")) {
+    throw UsageError(where + ": the key 'inputs' is missing");
+  }
+  const ordered_json& inputs = json.at("inputs");
+  if (inputs.is_string()) {
+    spec.inputs[""] = spec.path / inputs.get<std::string>();
+    if (spec.inputs[""].extension() == ".npy") {
+      throw UsageError(where +
+                       ": 'inputs': a .npy file holds one input: give its "
+                       "name, as in {\"input_ids\": \"ids.npy\"}");
+    }
+    spec.labels_file = spec.inputs[""];
+  } else {
+    if (!inputs.is_object() || inputs.empty() || inputs.contains("")) {
+      throw UsageError(where +
+                       ": 'inputs' is neither a file nor files by the names "
+                       "of inputs");
+    }
+    for (const auto& [name, file] : inputs.items()) {
+      spec.inputs[name] = spec.path / get_as<std::string>(inputs, name, where);
+    }
+  }
+  if (spec.labels_file.empty() || json.contains("labels")) {
+    spec.labels_file = needed_path(json, "labels", spec.path, where);
+  }
+  if (json.contains("preprocess")) {
+    throw UsageError(where + ": ready inputs have no 'preprocess'");
+  }
+}
+
 std::string text_or(const ordered_json& json, const std::string& key,
                     const std::string& fallback, const std::string& where) {
   return json.contains(key) ? get_as<std::string>(json, key, where) : fallback;
@@ -124,6 +157,14 @@ fs::path resolved(const fs::path& path) {
   std::error_code error;
   fs::path real = fs::weakly_canonical(path, error);
   return error ? fs::absolute(path).lexically_normal() : real;
+}
+
+bool same_files(const std::map<std::string, fs::path>& a,
+                const std::map<std::string, fs::path>& b) {
+  return std::equal(
+      a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+        return x.first == y.first && resolved(x.second) == resolved(y.second);
+      });
 }
 
 }  // namespace
@@ -150,11 +191,14 @@ DatasetSpec parse_spec(const ordered_json& json, const fs::path& origin,
            loader.keys.end();
   };
   spec.path = root;
-  if (!(knows("images") || knows("files")) || json.contains("path")) {
+  if (!(knows("images") || knows("files") || knows("inputs")) ||
+      json.contains("path")) {
     spec.path = needed_path(json, "path", root, where);
   }
   if (knows("files")) spec.files = needed_files(json, spec.path, where);
-  if (knows("images")) {
+  if (knows("inputs")) {
+    parse_inputs(json, where, spec);
+  } else if (knows("images")) {
     spec.images = needed_path(json, "images", spec.path, where);
     spec.labels_file = needed_path(json, "labels", spec.path, where);
   } else if (knows("labels")) {
@@ -205,6 +249,7 @@ bool same_examples(const DatasetSpec& a, const DatasetSpec& b) {
          resolved(a.indices) == resolved(b.indices) &&
          resolved(a.path) == resolved(b.path) &&
          resolved(a.images) == resolved(b.images) &&
+         same_files(a.inputs, b.inputs) &&
          std::equal(a.files.begin(), a.files.end(), b.files.begin(),
                     b.files.end(), [](const fs::path& x, const fs::path& y) {
                       return resolved(x) == resolved(y);

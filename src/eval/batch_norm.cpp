@@ -49,7 +49,8 @@ std::vector<BatchMoments> all_moments(const Model& model, const Resident& data,
     const int64_t size = count * (b + 1) / batches - begin;
     const auto which = std::span(order).subspan(static_cast<size_t>(begin),
                                                 static_cast<size_t>(size));
-    found[static_cast<size_t>(b)] = model.moments(data.batch(which, size));
+    found[static_cast<size_t>(b)] =
+        model.moments(data.batch(which, size).front());
     progress.add(size);
   });
   // In the order of the batches, whoever was first to finish.

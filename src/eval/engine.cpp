@@ -65,12 +65,13 @@ Logits::Logits(Engine& engine, const Resident& resident,
 
 // The model's unit, or a multiple of it for pictures smaller than usual.
 int64_t Logits::sized_unit() const {
+  int64_t unit = engine_.model->unit();
   const ModelInput& usual = engine_.model->input();
   const Examples& examples = resident_.examples();
-  const int64_t larger = usual.height * usual.width /
-                         std::max<int64_t>(examples.height * examples.width, 1);
+  const int64_t pixels = examples.height * examples.width;
+  if (pixels == 0) return unit;  // ready inputs
+  const int64_t larger = usual.height * usual.width / pixels;
   constexpr int64_t most = 64;
-  int64_t unit = engine_.model->unit();
   for (int64_t i = 2; i <= larger && 2 * unit <= most; i *= 2) unit *= 2;
   return unit;
 }
@@ -141,9 +142,12 @@ void Logits::compute(const Model& model, at::ScalarType type,
     const auto begin = static_cast<size_t>(u * unit_);
     const auto part = which.subspan(
         begin, std::min(static_cast<size_t>(unit_), which.size() - begin));
-    const at::Tensor out = model.forward(resident_.batch(part, unit_).to(type))
-                               .to(at::kCPU, at::kFloat)
-                               .contiguous();
+    std::vector<at::Tensor> inputs = resident_.batch(part, unit_);
+    for (at::Tensor& input : inputs) {
+      if (input.is_floating_point()) input = input.to(type);
+    }
+    const at::Tensor out =
+        model.forward(inputs).to(at::kCPU, at::kFloat).contiguous();
     const auto* const rows = out.const_data_ptr<float>();
     for (int64_t i = 0; i < std::ssize(part); ++i) {
       projection_.apply({rows + i * outputs, static_cast<size_t>(outputs)},

@@ -59,25 +59,42 @@ class InProcess : public Evaluator {
     return paths.empty() ? "" : paths.at(static_cast<size_t>(example));
   }
 
+  std::vector<int32_t> labels(int64_t example) const override {
+    const Examples& all = resident_.examples();
+    const auto i = static_cast<size_t>(example);
+    std::vector<int32_t> right = {all.labels.at(i)};
+    if (!all.also.empty()) {
+      right.insert(right.end(), all.also[i].begin(), all.also[i].end());
+    }
+    return right;
+  }
+
+  CheckpointPtr logits(const Checkpoint& weights, Progress* progress) override {
+    if (engine_->precision.recheck) {
+      throw UsageError(
+          "--precision " + options_.precision +
+          ": logits that are kept are of one precision: fp32, or " +
+          options_.precision + "-only");
+    }
+    std::vector<float> all;
+    each_block(weights, {.progress = progress},
+               [&](std::span<const int64_t>, const std::vector<float>& logits) {
+                 all.insert(all.end(), logits.begin(), logits.end());
+                 return true;
+               });
+    return make_logits(weights.path(), all, *this);
+  }
+
   std::optional<Score> evaluate(const Checkpoint& weights,
                                 const EvaluateOptions& options) override {
     const Clock::time_point start = Clock::now();
-    engine_->load(weights);
-    logits_.begin();
-    const std::vector<int64_t> order = order_of(options);
     std::vector<Verdict> verdicts;
-    std::vector<float> logits;
-    for (size_t begin = 0; begin < order.size();) {
-      const auto block = std::span(order).subspan(
-          begin, std::min(static_cast<size_t>(block_), order.size() - begin));
-      logits_.look(block, logits);
-      resident_.check_unchanged();
-      if (!look_at(block, logits, options, verdicts)) return std::nullopt;
-      begin += block.size();
-      if (options.progress != nullptr) {
-        options.progress->add(std::ssize(block));
-      }
-    }
+    const bool whole = each_block(
+        weights, options,
+        [&](std::span<const int64_t> block, const std::vector<float>& logits) {
+          return look_at(block, logits, options, verdicts);
+        });
+    if (!whole) return std::nullopt;
     logits_.tell(name_);
     warn_of_no_numbers(weights, verdicts);
     Score score = score_of(std::move(verdicts), metric_);
@@ -103,12 +120,6 @@ class InProcess : public Evaluator {
  private:
   void check_labels(const DatasetSpec& spec) const {
     const Examples& examples = resident_.examples();
-    // Which of them an example counts by is another for every model.
-    if (options_.logits && !examples.also.empty()) {
-      throw Error(spec.name +
-                  ": several labels of a picture are right, but logits and "
-                  "predictions are kept with one");
-    }
     int32_t most =
         *std::max_element(examples.labels.begin(), examples.labels.end());
     for (const auto& more : examples.also) {
@@ -140,6 +151,31 @@ class InProcess : public Evaluator {
       }
     }
     return order;
+  }
+
+  using Look =
+      std::function<bool(std::span<const int64_t>, const std::vector<float>&)>;
+
+  /// Calls `look` with the logits of one block of examples after another, until
+  /// it is false; true when it never was.
+  bool each_block(const Checkpoint& weights, const EvaluateOptions& options,
+                  const Look& look) {
+    engine_->load(weights);
+    logits_.begin();
+    const std::vector<int64_t> order = order_of(options);
+    std::vector<float> logits;
+    for (size_t begin = 0; begin < order.size();) {
+      const auto block = std::span(order).subspan(
+          begin, std::min(static_cast<size_t>(block_), order.size() - begin));
+      logits_.look(block, logits);
+      resident_.check_unchanged();
+      if (!look(block, logits)) return false;
+      begin += block.size();
+      if (options.progress != nullptr) {
+        options.progress->add(std::ssize(block));
+      }
+    }
+    return true;
   }
 
   /// Judges a block batch by batch; false when the watch stops.

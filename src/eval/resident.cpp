@@ -8,6 +8,8 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "eval/ready_inputs.h"
+#include "soup/error.h"
 
 namespace soup {
 namespace {
@@ -56,8 +58,32 @@ bool fits(const at::Tensor& pixels, const at::Device& device) {
 }  // namespace
 
 Resident::Resident(const DatasetSpec& spec, const ModelInput& model_input,
-                   const at::Device& device, const PictureCache& cache) {
+                   const at::Device& device, const PictureCache& cache)
+    : device_(device) {
   const c10::InferenceMode guard;
+  if (holds_ready_inputs(spec)) {
+    load_ready_inputs(spec, model_input);
+  } else {
+    load_pictures(spec, model_input, cache);
+  }
+}
+
+void Resident::load_ready_inputs(const DatasetSpec& spec,
+                                 const ModelInput& input) {
+  examples_ = load_examples(spec, {}, {});
+  hash_ = hash_of(examples_, {});
+  ready_ = ready_inputs(examples_, input, spec.name);
+  examples_.inputs.clear();
+}
+
+void Resident::load_pictures(const DatasetSpec& spec,
+                             const ModelInput& model_input,
+                             const PictureCache& cache) {
+  if (!model_input.tensors.empty()) {
+    throw Error(spec.name + ": holds pictures, but the model takes '" +
+                printable(model_input.tensors.front().name) +
+                "': give a data set of the loader 'tensors'");
+  }
   const ModelInput input = sized_input(spec, model_input);
   const Preparation prepared = resolve_preprocess(spec, input);
   examples_ = load_examples(spec,
@@ -73,27 +99,38 @@ Resident::Resident(const DatasetSpec& spec, const ModelInput& model_input,
   pixels_ = at::from_blob(
       const_cast<uint8_t*>(examples_.all_pixels().data()),
       {examples_.count, input.channels, input.height, input.width}, at::kByte);
-  if (device.is_cuda() && fits(pixels_, device)) {
-    pixels_ = pixels_.to(device);
+  if (device_.is_cuda() && fits(pixels_, device_)) {
+    pixels_ = pixels_.to(device_);
     examples_.pixels = {};
     examples_.kept.reset();
   }
-  mean_ = per_channel(prepared.all.mean, device);
-  std_ = per_channel(prepared.all.std, device);
+  mean_ = per_channel(prepared.all.mean, device_);
+  std_ = per_channel(prepared.all.std, device_);
 }
 
 void Resident::check_unchanged() const {
   if (examples_.kept) examples_.kept->check_unchanged();
 }
 
-at::Tensor Resident::batch(std::span<const int64_t> which, int64_t size) const {
+std::vector<at::Tensor> Resident::batch(std::span<const int64_t> which,
+                                        int64_t size) const {
   at::Tensor index = at::empty({size}, at::kLong);
   auto* const values = index.mutable_data_ptr<int64_t>();
   std::copy(which.begin(), which.end(), values);
   std::fill(values + which.size(), values + size, which.back());
+  if (ready_.empty()) return {pictures(index)};
+  std::vector<at::Tensor> inputs;
+  for (const at::Tensor& all : ready_) {
+    inputs.push_back(all.index_select(0, index).to(
+        device_, all.is_floating_point() ? at::kFloat : at::kLong));
+  }
+  return inputs;
+}
+
+at::Tensor Resident::pictures(const at::Tensor& index) const {
   // torchvision's ToTensor and Normalize, in their order of rounding.
   return pixels_.index_select(0, index.to(pixels_.device()))
-      .to(mean_.device())
+      .to(device_)
       .to(at::kFloat)
       .div_(255)
       .sub_(mean_)

@@ -27,6 +27,11 @@ std::map<int32_t, ClassCount> count_classes(std::span<const Verdict> verdicts) {
   return classes;
 }
 
+double f1(const ClassCount& n) {
+  return 2 * static_cast<double>(n.both) /
+         static_cast<double>(n.labels + n.predictions);
+}
+
 }  // namespace
 
 double class_accuracy(std::span<const Verdict> verdicts) {
@@ -45,11 +50,25 @@ double macro_f1(std::span<const Verdict> verdicts) {
   int64_t count = 0;
   for (const auto& [label, n] : count_classes(verdicts)) {
     if (label < 0) continue;
-    sum += 2 * static_cast<double>(n.both) /
-           static_cast<double>(n.labels + n.predictions);
+    sum += f1(n);
     ++count;
   }
   return sum / static_cast<double>(count);
+}
+
+double f1_of_class_1(std::span<const Verdict> verdicts) {
+  const auto classes = count_classes(verdicts);
+  const auto found = classes.find(1);
+  return found == classes.end() ? 0 : f1(found->second);
+}
+
+double accuracy_and_f1(std::span<const Verdict> verdicts) {
+  const auto right =
+      std::count_if(verdicts.begin(), verdicts.end(),
+                    [](const Verdict& v) { return v.label == v.prediction; });
+  const double accuracy =
+      static_cast<double>(right) / static_cast<double>(verdicts.size());
+  return (accuracy + f1_of_class_1(verdicts)) / 2;
 }
 
 double matthews_correlation(std::span<const Verdict> verdicts) {

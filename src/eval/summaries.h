@@ -16,6 +16,14 @@ double class_accuracy(std::span<const Verdict> verdicts);
 /// example's label or prediction.
 double macro_f1(std::span<const Verdict> verdicts);
 
+/// F1 of class 1 against all others, 0 when it is no example's label or
+/// prediction: GLUE's score of MRPC and QQP (arXiv:1804.07461).
+double f1_of_class_1(std::span<const Verdict> verdicts);
+
+/// The mean of accuracy and f1_of_class_1(): what GLUE's average takes of MRPC
+/// and QQP.
+double accuracy_and_f1(std::span<const Verdict> verdicts);
+
 /// The correlation R_K of several classes (Gorodkin, Comparing two K-category
 /// assignments by a K-category correlation coefficient, 2004), -1 to 1; 0 when
 /// labels or predictions are all the same.

@@ -113,8 +113,8 @@ class ConvNext : public Model {
     return weights_.parameters();
   }
 
-  Tensor forward(const Tensor& pictures) const override {
-    const Tensor x = pictures.permute({0, 2, 3, 1}).contiguous();
+  Tensor forward(at::TensorList inputs) const override {
+    const Tensor x = inputs.front().permute({0, 2, 3, 1}).contiguous();
     Tensor y = apply(stem_norm_, reduce(stem_, x), eps_);
     for (const Stage& stage : stages_) {
       if (stage.norm.weight.defined()) {

@@ -3,6 +3,7 @@
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "core/json.h"
@@ -22,11 +23,11 @@ using torch::inductor::AOTIModelPackageLoader;
 
 /// What scripts/export_model.py says of a file.
 struct ExportedInfo {
-  std::vector<Slot> slots;           ///< inputs behind the pictures, in order
+  std::vector<Slot> slots;           ///< inputs behind the examples', in order
   std::vector<std::string> ignored;  ///< tensors of checkpoints without a place
   ModelInput input;
   int64_t classes = 0;
-  int64_t batch = 0;  ///< pictures that it takes at a time, no more, no less
+  int64_t batch = 0;  ///< examples that it takes at a time, no more, no less
   TestLogits logits;
 };
 
@@ -56,8 +57,35 @@ class Metadata {
   std::string where_;
 };
 
+// Sizes are those of what is allocated for the self-test.
+std::vector<InputTensor> read_tensors(const ordered_json& json,
+                                      const std::string& where) {
+  std::vector<InputTensor> tensors;
+  for (const ordered_json& one : json) {
+    InputTensor tensor = {.name = one.at("name").get<std::string>(),
+                          .shape = one.at("shape").get<std::vector<int64_t>>(),
+                          .limit = one.at("limit").get<int64_t>()};
+    int64_t count = 1;
+    for (const int64_t extent : tensor.shape) {
+      if (extent < 1 || __builtin_mul_overflow(count, extent, &count) ||
+          count > 1 << 28) {
+        throw Error(where + ": inputs of that size are not known here");
+      }
+    }
+    if (tensor.limit < 0 || tensor.limit > int64_t{1} << 40) {
+      throw Error(where + ": its metadata has no sense");
+    }
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
 ModelInput read_input(const ordered_json& json, const std::string& where) {
   ModelInput input;
+  if (json.contains("tensors")) {
+    input.tensors = read_tensors(json.at("tensors"), where);
+    return input;
+  }
   input.channels = get_as<int64_t>(json, "channels", where);
   input.height = input.width = get_as<int64_t>(json, "size", where);
   if (input.channels < 1 || input.channels > 1024 || input.height < 1 ||
@@ -152,28 +180,35 @@ class Exported : public Model {
     weights_.load(checkpoint);
   }
 
-  at::Tensor forward(const at::Tensor& pictures) const override {
+  at::Tensor forward(at::TensorList inputs) const override {
+    const int64_t count = inputs.front().size(0);
     std::vector<at::Tensor> rows;
-    for (const at::Tensor& part : pictures.split(batch_)) {
-      const int64_t missing = batch_ - part.size(0);
-      const at::Tensor whole =
-          missing == 0
-              ? part
-              : at::constant_pad_nd(part, {0, 0, 0, 0, 0, 0, 0, missing});
-      rows.push_back(run(whole).narrow(0, 0, part.size(0)));
+    for (int64_t begin = 0; begin < count; begin += batch_) {
+      const int64_t size = std::min(batch_, count - begin);
+      std::vector<at::Tensor> batch;
+      for (const at::Tensor& input : inputs) {
+        batch.push_back(padded(input.narrow(0, begin, size)));
+      }
+      rows.push_back(run(std::move(batch)).narrow(0, 0, size));
     }
     return rows.size() == 1 ? rows[0] : at::cat(rows);
   }
 
  private:
-  at::Tensor run(const at::Tensor& pictures) const {
-    std::vector<at::Tensor> inputs = {pictures.contiguous()};
+  at::Tensor padded(const at::Tensor& part) const {
+    const int64_t missing = batch_ - part.size(0);
+    if (missing == 0) return part.contiguous();
+    std::vector<int64_t> rest = part.sizes().vec();
+    rest[0] = missing;
+    return at::cat({part, at::zeros(rest, part.options())});
+  }
+
+  at::Tensor run(std::vector<at::Tensor> inputs) const {
     inputs.insert(inputs.end(), views_.begin(), views_.end());
     const std::vector<at::Tensor> outputs = loader_->run(inputs);
     if (outputs.size() != 1 || outputs[0].dim() != 2 ||
-        outputs[0].size(0) != pictures.size(0) ||
-        outputs[0].size(1) != classes_) {
-      throw Error(where_ + ": does not give logits [pictures, " +
+        outputs[0].size(0) != batch_ || outputs[0].size(1) != classes_) {
+      throw Error(where_ + ": does not give logits [examples, " +
                   std::to_string(classes_) + "]");
     }
     return outputs[0].to(at::kFloat);

@@ -136,9 +136,9 @@ class ResNet : public Model {
     return weights_.parameters();
   }
 
-  Tensor forward(const Tensor& pictures) const override {
+  Tensor forward(at::TensorList inputs) const override {
     const bool follow = head_weight_.requires_grad();
-    const Tensor x = run(pictures, [&](const Folded& f, const Tensor& y) {
+    const Tensor x = run(inputs.front(), [&](const Folded& f, const Tensor& y) {
       if (!follow) return convolve(f, y, f.kernel, f.shift);
       const auto [kernel, shift] = folded(f);
       return convolve(f, y, kernel, shift);

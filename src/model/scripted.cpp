@@ -102,8 +102,8 @@ class Scripted : public Model {
   void load(const Checkpoint& checkpoint) override {
     weights_.load(checkpoint);
   }
-  at::Tensor forward(const at::Tensor& pictures) const override {
-    return run(pictures);
+  at::Tensor forward(at::TensorList inputs) const override {
+    return run(inputs.front());
   }
 
  private:

@@ -50,13 +50,30 @@ std::unique_ptr<MemoryCheckpoint> test_weights(const std::vector<Slot>& slots,
   return made;
 }
 
-at::Tensor test_pictures(const ModelInput& input, int64_t count,
-                         uint64_t stream) {
-  at::Tensor made =
-      at::empty({count, input.channels, input.height, input.width}, at::kFloat);
-  auto* const values = made.mutable_data_ptr<float>();
+// Floats in [-1, 1), or whole numbers below a limit.
+at::Tensor test_input(std::vector<int64_t> shape, int64_t limit, int64_t count,
+                      uint64_t stream) {
+  shape.insert(shape.begin(), count);
+  at::Tensor made = at::empty(shape, at::kDouble);
+  auto* const values = made.mutable_data_ptr<double>();
   for (int64_t i = 0; i < made.numel(); ++i) {
-    values[i] = static_cast<float>(2 * noise(static_cast<uint64_t>(i), stream));
+    const double value = noise(static_cast<uint64_t>(i), stream);
+    values[i] =
+        limit == 0 ? 2 * value : (value + 0.5) * static_cast<double>(limit);
+  }
+  return made.to(limit == 0 ? at::kFloat : at::kLong);
+}
+
+std::vector<at::Tensor> test_inputs(const ModelInput& input, int64_t count,
+                                    uint64_t first) {
+  if (input.tensors.empty()) {
+    return {test_input({input.channels, input.height, input.width}, 0, count,
+                       first)};
+  }
+  std::vector<at::Tensor> made;
+  for (const InputTensor& one : input.tensors) {
+    made.push_back(
+        test_input(one.shape, one.limit, count, first + made.size()));
   }
   return made;
 }
@@ -72,15 +89,14 @@ void self_test(Model& model, const std::vector<Slot>& slots,
   }
   for (size_t set = 0; set < expected.size(); ++set) {
     const std::vector<double>& wanted = expected[set];
-    const uint64_t first = set * (slots.size() + 1);
-    model.load(*test_weights(slots, first + 1));
+    const size_t before = std::max<size_t>(model.input().tensors.size(), 1);
+    const uint64_t first = set * (slots.size() + before);
+    model.load(*test_weights(slots, first + before));
     const int64_t count = std::ssize(wanted) / model.classes();
+    std::vector<at::Tensor> inputs = test_inputs(model.input(), count, first);
+    for (at::Tensor& input : inputs) input = input.to(model.device());
     const at::Tensor found =
-        model
-            .forward(
-                test_pictures(model.input(), count, first).to(model.device()))
-            .to(at::kCPU, at::kDouble)
-            .flatten();
+        model.forward(inputs).to(at::kCPU, at::kDouble).flatten();
     const at::Tensor logits = at::tensor(wanted, at::kDouble);
     if (found.numel() != logits.numel() || count == 0 ||
         !((found - logits).abs().max() <= tolerance * logits.abs().max())

@@ -9,7 +9,7 @@
 namespace soup {
 
 /// Logits that the exported model gave before it was exported, row by row, for
-/// weights and pictures that follow from a formula (scripts/export_model.py):
+/// weights and inputs that follow from a formula (scripts/export_model.py):
 /// one row of numbers for each set of weights.
 using TestLogits = std::vector<std::vector<double>>;
 

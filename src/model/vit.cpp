@@ -104,8 +104,8 @@ class Vit : public Model {
     return weights_.parameters();
   }
 
-  Tensor forward(const Tensor& pictures) const override {
-    Tensor x = embed(pictures);
+  Tensor forward(at::TensorList inputs) const override {
+    Tensor x = embed(inputs.front());
     if (g_.pre_norm) x = apply(pre_norm_, x, g_.eps);
     // When only the first tokens are read at the end, the last block computes
     // nothing else.

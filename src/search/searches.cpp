@@ -21,6 +21,10 @@ constexpr std::array kSearches = {
     Search{"replacement",
            "add the best of all again and again: whole-numbered weights", true,
            replacement},
+    Search{"radin", "RADIN: score as soups the sets whose ensembles are best",
+           true, radin},
+    Search{"softmax", "weights of exp(-loss / temperature), one score each",
+           true, softmax},
     Search{"learned", "mixing coefficients by gradient on held-out data", true,
            learned},
     Search{"stock", "Model Stock: from a base towards the mean, without data",
@@ -79,6 +83,7 @@ ordered_json candidate_json(const Candidate& candidate) {
   if (candidate.round) json["round"] = *candidate.round;
   if (candidate.seed) json["seed"] = *candidate.seed;
   if (!candidate.guard.empty()) json["guard"] = candidate.guard;
+  for (const auto& path : candidate.set) json["set"].push_back(path.string());
   return json;
 }
 

@@ -17,6 +17,12 @@ SearchResult pruned(std::span<const CheckpointPtr> checkpoints,
 SearchResult replacement(std::span<const CheckpointPtr> checkpoints,
                          Evaluator* evaluator, const SearchOptions& options);
 
+SearchResult radin(std::span<const CheckpointPtr> checkpoints,
+                   Evaluator* evaluator, const SearchOptions& options);
+
+SearchResult softmax(std::span<const CheckpointPtr> checkpoints,
+                     Evaluator* evaluator, const SearchOptions& options);
+
 SearchResult learned(std::span<const CheckpointPtr> checkpoints,
                      Evaluator* evaluator, const SearchOptions& options);
 

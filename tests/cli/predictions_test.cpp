@@ -12,6 +12,28 @@
 namespace soup {
 namespace {
 
+/// Two examples, the first with three right labels, the second with a path.
+class TwoExamples : public Evaluator {
+ public:
+  const std::string& dataset() const override { return name_; }
+  int64_t examples() const override { return 2; }
+  std::string path(int64_t example) const override {
+    return example == 1 ? "cat/\xff.png" : "";
+  }
+  std::vector<int32_t> labels(int64_t example) const override {
+    return example == 0 ? std::vector<int32_t>{1, 3, 2}
+                        : std::vector<int32_t>{2};
+  }
+  bool counts() const override { return true; }
+  std::optional<Score> evaluate(const Checkpoint&,
+                                const EvaluateOptions&) override {
+    return std::nullopt;
+  }
+
+ private:
+  std::string name_ = "two";
+};
+
 class WritePredictions : public ::testing::Test {
  protected:
   WritePredictions() {
@@ -22,9 +44,7 @@ class WritePredictions : public ::testing::Test {
   }
 
   std::string written(const std::string& name) const {
-    predictions_.write_predictions(folder_ / name, false, [](int64_t i) {
-      return i == 1 ? std::string("cat/\xff.png") : std::string();
-    });
+    predictions_.write_predictions(folder_ / name, false, TwoExamples());
     return read_text(folder_ / name, 4096);
   }
 
@@ -34,7 +54,8 @@ class WritePredictions : public ::testing::Test {
 
 TEST_F(WritePredictions, OneLineAnExample) {
   EXPECT_EQ(written("p.jsonl"),
-            "{\"index\":0,\"label\":3,\"prediction\":3,\"margin\":0.5}\n"
+            "{\"index\":0,\"label\":3,\"labels\":[1,3,2],\"prediction\":3,"
+            "\"margin\":0.5}\n"
             "{\"index\":1,\"path\":\"cat/\xef\xbf\xbd.png\",\"label\":2,"
             "\"prediction\":-1,\"margin\":-1.25}\n");
 }

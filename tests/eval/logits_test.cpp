@@ -55,6 +55,41 @@ TEST(Logits, AreLookedAtInTheOrderAskedFor) {
   EXPECT_EQ(margins, (std::vector<float>{0, 1, -4}));
 }
 
+/// Two examples of three classes, of which several are right.
+class SeveralLabels : public Evaluator {
+ public:
+  const std::string& dataset() const override { return name_; }
+  int64_t examples() const override { return 2; }
+  std::vector<int32_t> labels(int64_t example) const override {
+    return example == 0 ? std::vector<int32_t>{2} : std::vector<int32_t>{2, 0};
+  }
+  bool counts() const override { return true; }
+  std::optional<Score> evaluate(const Checkpoint&,
+                                const EvaluateOptions&) override {
+    return std::nullopt;
+  }
+
+ private:
+  std::string name_ = "real";
+};
+
+TEST(Logits, AnyOfSeveralLabelsIsRight) {
+  const std::vector<float> values = {0, 1, 2, 3, 2, 1};
+  const CheckpointPtr kept = make_logits("x", values, SeveralLabels());
+  EXPECT_TRUE(holds_logits(*kept));
+  EXPECT_EQ(kept->tensors()[1].shape, (std::vector<int64_t>{2, 2}));
+  const auto judge = make_logits_evaluator(*kept, "cached", "top1");
+  EXPECT_EQ(judge->labels(0), std::vector<int32_t>{2});
+  EXPECT_EQ(judge->labels(1), (std::vector<int32_t>{2, 0}));
+  std::vector<int32_t> by;
+  const auto watch = [&](std::span<const Verdict> batch) {
+    for (const Verdict& verdict : batch) by.push_back(verdict.label);
+    return true;
+  };
+  EXPECT_EQ(judge->evaluate(*kept, {.watch = watch})->correct, 2);
+  EXPECT_EQ(by, (std::vector<int32_t>{2, 0}));
+}
+
 TEST(Logits, RefuseWhatIsNone) {
   const auto judge = [](const Checkpoint& like) {
     make_logits_evaluator(like, "cached", "top1");

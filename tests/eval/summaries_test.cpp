@@ -89,6 +89,14 @@ TEST(Summaries, RareClassesWeighAsMuch) {
   EXPECT_DOUBLE_EQ(macro_f1(verdicts({0, 0, 0, 3}, {0, 0, 0, 0})), 3.0 / 7);
 }
 
+TEST(Summaries, F1IsOfClass1) {
+  // Two of three found, one of three wrong.
+  const auto said = verdicts({1, 1, 1, 0, 2}, {1, 1, 0, 1, 2});
+  EXPECT_DOUBLE_EQ(f1_of_class_1(said), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(accuracy_and_f1(said), (3.0 / 5 + 2.0 / 3) / 2);
+  EXPECT_EQ(f1_of_class_1(verdicts({0, 0}, {0, 0})), 0);
+}
+
 TEST(Summaries, CorrelationHasItsEnds) {
   EXPECT_DOUBLE_EQ(matthews_correlation(verdicts({0, 1, 1}, {0, 1, 1})), 1);
   EXPECT_DOUBLE_EQ(matthews_correlation(verdicts({0, 1, 1}, {1, 0, 0})), -1);

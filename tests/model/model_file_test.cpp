@@ -126,7 +126,7 @@ class Noting : public Model {
  public:
   std::string_view name() const override { return "noting"; }
   std::string identity() const override { return {}; }
-  const ModelInput& input() const override { return input_; }
+  const ModelInput& input() const override { return taken; }
   int64_t classes() const override { return 2; }
   const at::Device& device() const override { return device_; }
   int64_t unit() const override { return 1; }
@@ -134,9 +134,13 @@ class Noting : public Model {
     if (baked && weight_.defined()) return;
     weight_ = to_tensor(weights.tensors()[0], weights.read(0));
   }
-  at::Tensor forward(const at::Tensor& pictures) const override {
-    const at::Tensor logits = pictures.flatten(1).matmul(weight_.t());
-    seen.push_back(pictures);
+  at::Tensor forward(at::TensorList inputs) const override {
+    at::Tensor rows = inputs.front().flatten(1);
+    for (const at::Tensor& more : inputs.slice(1)) {
+      rows = rows + more.flatten(1).to(at::kFloat);
+    }
+    const at::Tensor logits = rows.matmul(weight_.t());
+    seen = inputs.vec();
     const at::Tensor row = logits.to(at::kDouble).flatten();
     said.emplace_back(row.data_ptr<double>(),
                       row.data_ptr<double>() + row.numel());
@@ -144,8 +148,9 @@ class Noting : public Model {
   }
 
   bool baked = false;
-  mutable std::vector<at::Tensor> seen;
+  mutable std::vector<at::Tensor> seen;  ///< last
   mutable TestLogits said;
+  ModelInput taken = tiny();
 
  private:
   static ModelInput tiny() {
@@ -155,7 +160,6 @@ class Noting : public Model {
     return made;
   }
 
-  ModelInput input_ = tiny();
   at::Device device_ = at::kCPU;
   at::Tensor weight_;
 };
@@ -167,7 +171,7 @@ TEST(SelfTest, TellsBakedWeights) {
     Noting model;
     EXPECT_THROW(self_test(model, slots, expected, "x"), Error);
     expected[set] = model.said.back();
-    EXPECT_EQ(model.seen.back().size(0), 3);
+    EXPECT_EQ(model.seen[0].size(0), 3);
   }
   Noting good;
   self_test(good, slots, expected, "x");
@@ -176,6 +180,21 @@ TEST(SelfTest, TellsBakedWeights) {
   baked.baked = true;
   expect_error<Error>([&] { self_test(baked, slots, expected, "net.pt2"); },
                       "net.pt2: gives other logits");
+}
+
+TEST(SelfTest, IdsLieBelowTheirLimit) {
+  const std::vector<Slot> slots = {same_slot("weight", {2, 4})};
+  Noting model;
+  model.taken.tensors = {{.name = "ids", .shape = {4}, .limit = 30},
+                         {.name = "age", .shape = {4}}};
+  const TestLogits any(2, std::vector<double>(2 * 100));
+  EXPECT_THROW(self_test(model, slots, any, "x"), Error);
+  ASSERT_EQ(model.seen.size(), 2U);
+  EXPECT_EQ(model.seen[0].scalar_type(), at::kLong);
+  EXPECT_EQ(model.seen[0].min().item<int64_t>(), 0);
+  EXPECT_EQ(model.seen[0].max().item<int64_t>(), 29);
+  EXPECT_EQ(model.seen[1].scalar_type(), at::kFloat);
+  EXPECT_LT(model.seen[1].min().item<float>(), -0.9);
 }
 
 // scripts/export_model.py: 2 * noise(4, 0).

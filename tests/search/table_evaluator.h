@@ -26,8 +26,9 @@ inline CheckpointPtr vector_checkpoint(const std::string& path,
 
 /// An evaluator without a model: the margin of example i is w[first + i], so it
 /// is right when w[first + i] > 0, and a soup's margins are the means of its
-/// ingredients'. With `loss` the metric is the mean of log(1 + exp(-margin)),
-/// to be small.
+/// ingredients'. As logits they are those of class 1, which is the true one,
+/// beside 0 for class 0. With `loss` the metric is the mean of log(1 +
+/// exp(-margin)), to be small.
 class TableEvaluator : public Evaluator {
  public:
   explicit TableEvaluator(int64_t examples, int64_t batch = 3,
@@ -40,6 +41,21 @@ class TableEvaluator : public Evaluator {
   bool higher_is_better() const override { return !loss; }
   std::optional<TermRange> terms() const override {
     return loss ? TermRange{} : TermRange{.highest = 1};
+  }
+
+  std::map<std::string, std::string> identity() const override {
+    return {{"data set", dataset_}, {"metric", loss ? "loss" : "top1"}};
+  }
+  std::vector<int32_t> labels(int64_t) const override { return {1}; }
+  CheckpointPtr logits(const Checkpoint& weights, Progress*) override {
+    ++passes;
+    std::vector<float> rows(static_cast<size_t>(2 * examples_));
+    const TensorData data = weights.read(0);
+    for (int64_t i = 0; i < examples_; ++i) {
+      std::memcpy(&rows[static_cast<size_t>(2 * i + 1)],
+                  data.bytes().data() + (first + i) * 4, 4);
+    }
+    return make_logits(weights.path(), rows, *this);
   }
 
   std::optional<Score> evaluate(const Checkpoint& weights,
