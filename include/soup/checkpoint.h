@@ -79,6 +79,9 @@ class Checkpoint {
   /// Values of tensors()[index].
   /// Throws Error when the file changed since it was opened.
   virtual TensorData read(size_t index) const = 0;
+  /// Bytes of memory that read(index) takes, estimated from above: 0 where it
+  /// maps the file.
+  virtual int64_t read_memory(size_t) const { return 0; }
   /// What the file says of itself: string to string, empty if nothing.
   virtual const std::map<std::string, std::string>& metadata() const = 0;
 

@@ -9,11 +9,14 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/launch.h"
 #include "core/progress.h"
+#include "core/store.h"
 #include "soup/checkpoint.h"
 #include "soup/data.h"
 
@@ -58,6 +61,8 @@ struct EvaluateOptions {
   /// Examples in the order they are to be looked at; empty: file order.
   std::span<const int64_t> order = {};
   Watch watch = {};
+  /// Ends what has no batches to watch (`--eval-cmd`), which then fails.
+  std::stop_token stop = {};
   /// Told of every example that was looked at (of one for a whole score).
   Progress* progress = nullptr;
 };
@@ -205,12 +210,24 @@ struct EngineInfo {
     std::string_view summary;
   };
   std::string libtorch = {};  ///< version
-  bool cuda = false;          ///< a GPU can be used
+  int64_t gpus = 0;           ///< that can be used
   std::vector<Model> models = {};
 };
-/// Loads libtorch, as make_evaluators and recompute_batch_norm do; nothing else
-/// does. All three throw Error where it, or our module beside it, is missing.
+/// Loads libtorch, as make_evaluators, recompute_batch_norm and connect_store
+/// do; nothing else does. All throw Error where it, or our module beside it, is
+/// missing.
 EngineInfo engine_info();
+
+/// The store of the processes of `launch`, PyTorch's TCPStore; the one that
+/// hosts it listens from now on. Waits five minutes for it.
+/// Throws Error when it cannot be reached.
+std::unique_ptr<Store> connect_store(const Launch& launch);
+
+/// What `--device` asks for, each as EvaluatorOptions::device: for `all` and
+/// `cuda:0,1` several. A process of several on one machine takes one of them,
+/// by its local rank. `gpus`: how many this machine has.
+std::vector<std::string> devices_of(const std::string& wanted, int64_t gpus,
+                                    const Launch& launch);
 
 /// What a failure says to a user: `what()`, of libtorch's exceptions without
 /// the backtrace.
@@ -241,6 +258,7 @@ struct CommandOptions {
   bool lower_is_better = false;
   double time_limit = 0;  ///< seconds that one run may take; 0: any
   int jobs = 1;           ///< runs at the same time, of look_ahead()
+  int64_t number = 0;     ///< of several evaluators, for names of files
   std::filesystem::path folder = ".";  ///< where candidates are written
   /// File to which its standard error is added; empty: it is ours.
   std::filesystem::path log = {};

@@ -141,7 +141,7 @@ std::string torch_message(const std::exception&);
 /// The libtorch in use.
 struct TorchInfo {
   std::string version;
-  bool cuda = false;  ///< a GPU can be used
+  int64_t gpus = 0;  ///< that can be used
 };
 TorchInfo torch_info();
 

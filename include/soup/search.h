@@ -1,15 +1,20 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
+#include "core/store.h"
 #include "soup/checkpoint.h"
 #include "soup/eval.h"
 #include "soup/recipe.h"
@@ -125,6 +130,13 @@ struct SearchOptions {
   std::map<std::string, Score> scores = {};  ///< known scores by path
   /// More held-out data, on which no step may lower the score.
   std::vector<Evaluator*> guards = {};
+  /// What evaluates the same on other devices, at the same time: evaluators,
+  /// each followed by its guards. Candidates are tried ahead of their turn; the
+  /// result is the same however many there are.
+  std::vector<std::vector<Evaluator*>> more_devices = {};
+  /// Where other processes that call take_part() look for work; null: none.
+  Store* store = nullptr;
+  int64_t processes = 1;  ///< all together
   /// Folder of the journal: the same search goes on where it stopped. Empty:
   /// none is kept.
   std::filesystem::path run_dir = {};
@@ -162,6 +174,39 @@ struct SearchResult {
 std::unique_ptr<Evaluator> make_weighted_mean(
     std::span<const std::unique_ptr<Evaluator>> sets,
     std::span<const double> shares);
+
+/// Tells in a store that this process lives, from its start on, and hears what
+/// is no longer wanted of it.
+class Pulse {
+ public:
+  /// `rank`: of this process, above 0. `store` outlives it.
+  Pulse(Store& store, int64_t rank);
+  Pulse(const Pulse&) = delete;
+  Pulse& operator=(const Pulse&) = delete;
+
+  Store& store() const { return store_; }
+  const std::string& token() const { return token_; }
+  /// Stops when job `number` is no longer wanted or the store has gone.
+  std::stop_token watch(int64_t number);
+
+ private:
+  void beat(const std::stop_token& end);
+
+  Store& store_;
+  std::string token_;
+  std::mutex mutex_;
+  std::condition_variable_any ended_;
+  int64_t number_ = 0;
+  std::stop_source unwanted_;
+  std::jthread thread_;  ///< last: it uses all above
+};
+
+/// Evaluates for the search `search` of the same arguments that the process of
+/// rank 0 runs, until it has ended.
+/// Throws Error when that process has gone, or was given something else.
+void take_part(Pulse& pulse, std::string_view search,
+               std::span<const CheckpointPtr> checkpoints, Evaluator& evaluator,
+               const SearchOptions& options);
 
 /// A row of the table of searches.
 struct Search {

@@ -81,6 +81,9 @@ class RenamedCheckpoint : public Checkpoint {
   TensorData read(size_t index) const override {
     return inner_->read(indices_.at(index));
   }
+  int64_t read_memory(size_t index) const override {
+    return inner_->read_memory(indices_.at(index));
+  }
   const std::map<std::string, std::string>& metadata() const override {
     return inner_->metadata();
   }

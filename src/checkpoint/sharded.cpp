@@ -34,6 +34,10 @@ class ShardedCheckpoint : public Checkpoint {
     const Place& place = places_.at(at);
     return shards_[place.shard]->read(place.tensor);
   }
+  int64_t read_memory(size_t at) const override {
+    const Place& place = places_.at(at);
+    return shards_[place.shard]->read_memory(place.tensor);
+  }
   const std::map<std::string, std::string>& metadata() const override {
     return metadata_;
   }

@@ -85,6 +85,11 @@ class TorchFile : public Checkpoint {
            static_cast<size_t>(bits(info.dtype) / 8), values.data());
     return TensorData(std::move(values));
   }
+  int64_t read_memory(size_t index) const override {
+    return contents_.places.at(index).strides.empty()
+               ? 0
+               : contents_.tensors[index].bytes();
+  }
   const std::map<std::string, std::string>& metadata() const override {
     return contents_.metadata;
   }

@@ -20,6 +20,7 @@ constexpr std::array kCommands = {
   soup greedy runs/ --val imagenet=2 --val imagenet-v2=1
   soup greedy runs/ --val fashion-mnist --budget 10
   soup greedy runs/ --val mrpc.json --model bert.pt2 --metric accuracy_f1
+  torchrun --nproc-per-node=8 --no-python soup greedy runs/ --val imagenet
   soup greedy runs/ --eval-cmd 'python3 score.py {}' | jq .)",
             make_greedy},
     Command{"learned", "mixing coefficients by gradient on held-out data",

@@ -15,6 +15,15 @@ class Greedy : public Task {
     arguments_.recipe.add_to(app);
     arguments_.eval.add_to(app, true);
     arguments_.eval.allow_shares(app);
+    arguments_.spreads = true;
+    app.get_option("--device")
+        ->description(
+            "auto, cpu, cuda, cuda:N; several at once: all, cuda:0,1. Of the "
+            "processes of a launcher on one machine each takes one");
+    app.get_option("--eval-jobs")
+        ->description(
+            "how many of --eval-cmd run at once, on candidates ahead of their "
+            "turn");
     arguments_.mix.add_to(app);
     selection_.add_to(app, arguments_.search);
     app.add_option("--guard", arguments_.eval.guard,

@@ -93,8 +93,8 @@ std::string version() {
   std::string torch = "no libtorch";
   try {
     const EngineInfo info = engine_info();
-    torch =
-        "libtorch " + info.libtorch + ", CUDA " + (info.cuda ? "yes" : "no");
+    torch = "libtorch " + info.libtorch + ", CUDA " +
+            (info.gpus > 0 ? "yes" : "no");
   } catch (const Error& e) {
     log::warn(e.what());
   }

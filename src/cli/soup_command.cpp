@@ -5,6 +5,7 @@
 
 #include "cli/adapters.h"
 #include "cli/describe.h"
+#include "cli/judges.h"
 #include "cli/steps.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -37,7 +38,10 @@ class SoupRun {
  public:
   SoupRun(const Search& search, const SoupArguments& arguments,
           const Output& output)
-      : search_(search), arguments_(arguments), output_(output) {}
+      : search_(search),
+        arguments_(arguments),
+        output_(output),
+        judges_(arguments) {}
 
   int run() {
     arguments_.recipe.check(arguments_.output);
@@ -55,12 +59,16 @@ class SoupRun {
                        " is a model");
     }
     if (arguments_.recipe.dry_run) {
-      print_plan(all, pointers(checkpoints_), output_);
+      if (judges_.leads()) print_plan(all, pointers(checkpoints_), output_);
       return 0;
     }
     // Every mistake in names, shapes and dtypes before anything is scored.
     make_plan(all, pointers(checkpoints_));
-    make_evaluators_of(specs);
+    judges_.make(specs, *checkpoints_.front());
+    if (!judges_.leads()) {
+      judges_.take_part(search_, checkpoints_, search_options());
+      return 0;
+    }
     const SearchResult result = choose();
     write(result.recipe);
     report(result);
@@ -79,49 +87,23 @@ class SoupRun {
     recipe_.base = checkpoints_.size() - 1;
   }
 
-  void make_evaluators_of(std::span<const DatasetSpec> specs) {
-    const EvalArguments& eval = arguments_.eval;
-    if (!specs.empty()) {
-      evaluators_ = make_evaluators(specs, *checkpoints_.front(), eval.options);
-    }
-    if (!eval.by_command.command.empty()) {
-      CommandOptions options = eval.by_command;
-      options.folder = folder_of(arguments_.output.out);
-      const fs::path& run = arguments_.search.run_dir;
-      if (!run.empty()) options.log = run / "eval-cmd.log";
-      evaluators_.insert(evaluators_.begin(), make_command_evaluator(options));
-    }
-    if (eval.val.size() > 1) {
-      const std::span all(evaluators_);
-      auto mean = make_weighted_mean(all.first(eval.val.size()), eval.shares());
-      evaluators_.insert(evaluators_.begin(), std::move(mean));
-    }
-  }
-
-  bool has_held_out() const {
-    return !arguments_.eval.val.empty() ||
-           !arguments_.eval.by_command.command.empty();
-  }
-  // The first evaluator chooses. Where it is a mean, its sets follow; then
-  // come those of --guard, then those of --test.
-  size_t first_guard() const {
-    const size_t sets = arguments_.eval.val.size();
-    return sets > 1 ? 1 + sets : 1;
+  SearchOptions search_options() const {
+    SearchOptions options = arguments_.search;
+    options.recipe = recipe_;
+    return options;
   }
 
   SearchResult choose() {
-    SearchOptions options = arguments_.search;
-    options.recipe = recipe_;
+    SearchOptions options = search_options();
     options.progress = true;
-    if (!has_held_out()) return search_.run(checkpoints_, nullptr, options);
-    for (size_t i = 0; i < arguments_.eval.guard.size(); ++i) {
-      options.guards.push_back(evaluators_[first_guard() + i].get());
-    }
+    if (!judges_.has_held_out())
+      return search_.run(checkpoints_, nullptr, options);
+    judges_.complete(options);
     size_t width = 4;
     for (const CheckpointPtr& c : checkpoints_) {
       width = std::max(width, c->path().filename().string().size());
     }
-    Evaluator& evaluator = *evaluators_.front();
+    Evaluator& evaluator = *judges_.all().front();
     Steps steps(output_, width, evaluator.counts());
     steps.watch(options);
     SearchResult result = search_.run(checkpoints_, &evaluator, options);
@@ -148,8 +130,8 @@ class SoupRun {
     const fs::path& out = arguments_.output.out;
     std::optional<Score> score = result.score;
     CheckpointPtr written;
-    if (!evaluators_.empty()) written = open_checkpoint(out);
-    if (!score && has_held_out()) {
+    if (!judges_.all().empty()) written = open_checkpoint(out);
+    if (!score && judges_.has_held_out()) {
       score = score_on(0, *written);
       output_.object(describe_score(out, *score));
     }
@@ -159,7 +141,7 @@ class SoupRun {
   }
 
   Score score_on(size_t evaluator, const Checkpoint& checkpoint) {
-    Evaluator& judge = *evaluators_[evaluator];
+    Evaluator& judge = *judges_.all()[evaluator];
     const auto progress = evaluation_progress("scoring", {&judge}, 1);
     return judge.evaluate(checkpoint, {.progress = progress.get()}).value();
   }
@@ -205,7 +187,7 @@ class SoupRun {
   void report_tests(const SearchResult& result, const Checkpoint* written,
                     const std::optional<Score>& score) {
     const std::string out = arguments_.output.out.string();
-    if (evaluators_.empty()) {
+    if (judges_.all().empty()) {
       output_.line(out + ": " + std::string(search_.name) + " soup of " +
                    std::to_string(ingredients_.size()) + ", read " +
                    bytes_text(made_.bytes_read) + ", wrote " +
@@ -225,13 +207,13 @@ class SoupRun {
       soup.push_back(score_text(*score));
     }
     CheckpointPtr single;
-    const size_t held_out = has_held_out() ? 1 : 0;
-    if (singles && evaluators_.size() > held_out) {
+    const size_t held_out = judges_.has_held_out() ? 1 : 0;
+    if (singles && judges_.all().size() > held_out) {
       single = open_checkpoint(result.best_path,
                                arguments_.checkpoints.options.open);
     }
-    for (size_t i = held_out; i < evaluators_.size(); ++i) {
-      columns.push_back({evaluators_[i]->dataset(), 0, true});
+    for (size_t i = held_out; i < judges_.all().size(); ++i) {
+      columns.push_back({judges_.all()[i]->dataset(), 0, true});
       if (single) best.push_back(test(i, *single));
       soup.push_back(test(i, *written));
     }
@@ -270,9 +252,9 @@ class SoupRun {
   const Search& search_;
   const SoupArguments& arguments_;
   const Output& output_;
+  Judges judges_;
   Clock::time_point begin_ = Clock::now();
   std::vector<CheckpointPtr> checkpoints_;
-  std::vector<std::unique_ptr<Evaluator>> evaluators_;
   Recipe recipe_;
   std::vector<const Checkpoint*> ingredients_;
   MakeResult made_;

@@ -30,6 +30,9 @@ void write(spdlog::level::level_enum level, std::string_view message) {
 
 void set_level(Level level) {
   switch (level) {
+    case Level::kErrors:
+      logger().set_level(spdlog::level::err);
+      break;
     case Level::kQuiet:
       logger().set_level(spdlog::level::warn);
       break;

@@ -5,7 +5,7 @@
 /// The log: lines on standard error, `soup: info: ...`.
 namespace soup::log {
 
-enum class Level { kQuiet, kNormal, kVerbose };
+enum class Level { kErrors, kQuiet, kNormal, kVerbose };
 
 void set_level(Level);
 /// True when only warnings and errors are shown.
@@ -15,7 +15,7 @@ void set_color(bool);
 
 void debug(std::string_view message);  ///< shown with -v
 void info(std::string_view message);   ///< not shown with -q
-void warn(std::string_view message);
+void warn(std::string_view message);   ///< shown with -q
 void error(std::string_view message);
 
 }  // namespace soup::log

@@ -47,15 +47,20 @@ std::string replace_all(std::string text, const std::string& with) {
   return text;
 }
 
+// Processes on several machines may have the same id.
+std::string owner(int64_t number) {
+  const std::string pid = std::to_string(getpid());
+  return number == 0 ? pid : pid + "-" + std::to_string(number);
+}
+
 /// Scores by a command of the user's.
 class ByCommand : public Evaluator {
  public:
   explicit ByCommand(const CommandOptions& options)
       : options_(options),
         // The name says whose it is, should we be killed.
-        candidate_(
-            options.folder /
-            (".soup-candidate-" + std::to_string(getpid()) + ".safetensors")) {}
+        candidate_(options.folder / (".soup-candidate-" +
+                                     owner(options.number) + ".safetensors")) {}
 
   const std::string& dataset() const override { return name_; }
   int64_t examples() const override { return 0; }
@@ -82,25 +87,24 @@ class ByCommand : public Evaluator {
 
   std::optional<Score> evaluate(const Checkpoint& weights,
                                 const EvaluateOptions& options) override {
-    const Score made = score_of(weights);
+    const Score made = score_of(weights, options.stop);
     if (options.progress != nullptr) options.progress->add(1);
     return made;
   }
 
  private:
-  Score score_of(const Checkpoint& weights) const {
+  Score score_of(const Checkpoint& weights, const std::stop_token& stop) const {
     if (weights.format() != "memory") {
       std::optional<Score> known;
       if (ahead_) known = ahead_->take(weights.path());
-      return known ? *known : score(weights.path());
+      return known ? *known : score(weights.path(), stop);
     }
     const TemporaryFile guard(candidate_);
     save_checkpoint(weights, candidate_, weights.metadata(), {.force = true});
-    return score(candidate_);
+    return score(candidate_, stop);
   }
 
-  Score score(const fs::path& checkpoint,
-              const std::stop_token& stop = {}) const {
+  Score score(const fs::path& checkpoint, const std::stop_token& stop) const {
     const Clock::time_point start = Clock::now();
     const CommandResult result = run_command(
         replace_all(options_.command, shell_quote(checkpoint.string())),

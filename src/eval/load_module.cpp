@@ -50,6 +50,10 @@ CheckpointPtr recompute_batch_norm(const Checkpoint& checkpoint,
 
 EngineInfo engine_info() { return loaded().engine_info(); }
 
+std::unique_ptr<Store> connect_store(const Launch& launch) {
+  return loaded().connect_store(launch);
+}
+
 std::string message_of(const std::exception& e) {
   return is_loaded ? loaded().message_of(e) : e.what();
 }

@@ -8,7 +8,7 @@ namespace soup::engine {
 
 EngineInfo engine_info() {
   const TorchInfo torch = torch_info();
-  EngineInfo info = {.libtorch = torch.version, .cuda = torch.cuda};
+  EngineInfo info = {.libtorch = torch.version, .gpus = torch.gpus};
   for (const ModelKind& kind : models()) {
     info.models.push_back({.name = kind.name, .summary = kind.summary});
   }
@@ -24,6 +24,7 @@ const soup::EngineModule* soup_engine() {
       .make_evaluators = soup::engine::make_evaluators,
       .recompute_batch_norm = soup::engine::recompute_batch_norm,
       .engine_info = soup::engine::engine_info,
+      .connect_store = soup::engine::connect_store,
       .message_of = soup::engine::message_of,
   };
   return &module;

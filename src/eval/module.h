@@ -19,6 +19,7 @@ struct EngineModule {
   decltype(&soup::make_evaluators) make_evaluators;
   decltype(&soup::recompute_batch_norm) recompute_batch_norm;
   decltype(&soup::engine_info) engine_info;
+  decltype(&soup::connect_store) connect_store;
   decltype(&soup::message_of) message_of;
 };
 
@@ -30,6 +31,7 @@ std::vector<std::unique_ptr<Evaluator>> make_evaluators(
 CheckpointPtr recompute_batch_norm(const Checkpoint&, const DatasetSpec&,
                                    uint64_t seed, const EvaluatorOptions&);
 EngineInfo engine_info();
+std::unique_ptr<Store> connect_store(const Launch&);
 std::string message_of(const std::exception&);
 
 }  // namespace engine

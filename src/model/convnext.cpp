@@ -174,11 +174,9 @@ std::unique_ptr<Model> make_convnext(const Checkpoint& like,
       read_convnext_geometry(Shapes(like, layout));
   check_tensors(like, convnext_slots(geometry, layout), layout.unused());
   check_conv_arguments(sidecar, "gelu");
-  ModelInput input;
-  input.channels = geometry.channels;
-  input.height = input.width = picture_side(sidecar, 224, "convnext");
-  input.any_size = true;
-  read_preparation(sidecar, imagenet_published("bicubic", 0.875), input);
+  ModelInput input =
+      any_size_input(sidecar, geometry.channels,
+                     imagenet_published("bicubic", 0.875), "convnext");
   const double eps =
       positive_argument(sidecar.config, {"norm_eps"}).value_or(1e-6);
   return std::make_unique<ConvNext>(geometry, layout, std::move(input), eps,

@@ -81,7 +81,7 @@ std::string torch_message(const std::exception& e) {
 
 TorchInfo torch_info() {
   if (gpu_may_be_there()) open_cuda_library();
-  return {.version = TORCH_VERSION, .cuda = gpu_count() > 0};
+  return {.version = TORCH_VERSION, .gpus = gpu_count()};
 }
 
 }  // namespace soup

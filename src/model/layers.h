@@ -25,7 +25,7 @@ at::Tensor apply(const Norm& norm, const at::Tensor& x, double eps);
 at::Tensor apply(const Linear& linear, const at::Tensor& x);
 
 /// x += scale * (weight y / divisor + bias), the branch of a residual block.
-/// `x`: contiguous; where autograd watches it, it is replaced by a new tensor.
+/// Where autograd watches `x`, it is replaced by a new tensor.
 /// `scale`: LayerScale, undefined without.
 void add_branch(at::Tensor& x, const at::Tensor& y, const Linear& linear,
                 const at::Tensor& scale, double divisor = 1);

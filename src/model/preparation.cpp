@@ -171,6 +171,15 @@ std::optional<int64_t> side_in_name(const std::string& name) {
   return good ? std::optional(side) : std::nullopt;
 }
 
+int64_t picture_side(const Sidecar& sidecar, std::string_view kind) {
+  if (const auto side = side_in_config(sidecar.config)) return *side;
+  if (const auto side = side_in_name(sidecar.architecture)) return *side;
+  log::info(std::string(kind) +
+            ": pictures of 224 x 224 pixels; 'size' in a data set's spec says "
+            "otherwise");
+  return 224;
+}
+
 }  // namespace
 
 Published imagenet_published(std::string_view filter, double crop_pct) {
@@ -218,14 +227,14 @@ void read_preparation(const Sidecar& sidecar, const Published& published,
   }
 }
 
-int64_t picture_side(const Sidecar& sidecar, int64_t usual,
-                     std::string_view kind) {
-  if (const auto side = side_in_config(sidecar.config)) return *side;
-  if (const auto side = side_in_name(sidecar.architecture)) return *side;
-  log::info(std::string(kind) + ": pictures of " + std::to_string(usual) +
-            " x " + std::to_string(usual) +
-            " pixels; 'size' in a data set's spec says otherwise");
-  return usual;
+ModelInput any_size_input(const Sidecar& sidecar, int64_t channels,
+                          const Published& published, std::string_view kind) {
+  ModelInput input;
+  input.channels = channels;
+  input.any_size = true;
+  input.height = input.width = picture_side(sidecar, kind);
+  read_preparation(sidecar, published, input);
+  return input;
 }
 
 }  // namespace soup

@@ -29,9 +29,10 @@ Published half_published();
 void read_preparation(const Sidecar& sidecar, const Published& published,
                       ModelInput& input);
 
-/// Side in pixels of the pictures of a model that takes any size: what the
-/// files beside it, else timm's name say, else `usual`, which is announced.
-int64_t picture_side(const Sidecar& sidecar, int64_t usual,
-                     std::string_view kind);
+/// The input of a model that takes pictures of any size. Their side is what the
+/// files beside it, else timm's name say, else 224, which is announced for
+/// `kind`; for the rest see read_preparation().
+ModelInput any_size_input(const Sidecar& sidecar, int64_t channels,
+                          const Published& published, std::string_view kind);
 
 }  // namespace soup

@@ -207,11 +207,9 @@ std::unique_ptr<Model> make_resnet(const Checkpoint& like,
   const ResNetGeometry geometry = read_resnet_geometry(Shapes(like, layout));
   check_tensors(like, resnet_slots(geometry, layout), layout.unused());
   check_conv_arguments(sidecar, "relu");
-  ModelInput input;
-  input.channels = geometry.channels;
-  input.height = input.width = picture_side(sidecar, 224, "resnet");
-  input.any_size = true;
-  read_preparation(sidecar, imagenet_published("bilinear", 0.875), input);
+  ModelInput input =
+      any_size_input(sidecar, geometry.channels,
+                     imagenet_published("bilinear", 0.875), "resnet");
   return std::make_unique<ResNet>(geometry, layout, std::move(input), device);
 }
 

@@ -162,12 +162,8 @@ std::unique_ptr<Model> make_scripted(const fs::path& file,
                 ": its weights cannot be exchanged; was it frozen?");
   }
   check_tensors(like, tensors.slots, one_of(tensors.ignored));
-  const Sidecar sidecar = read_sidecar(like);
-  ModelInput input;
-  input.channels = channels_of(tensors);
-  read_preparation(sidecar, {}, input);
-  input.any_size = true;
-  input.height = input.width = picture_side(sidecar, 224, "scripted");
+  ModelInput input =
+      any_size_input(read_sidecar(like), channels_of(tensors), {}, "scripted");
   return std::make_unique<Scripted>(file, std::move(module), tensors,
                                     std::move(input), device);
 }

@@ -142,6 +142,12 @@ std::array<int64_t, 2> Adapter::shape(const FactorPair& pair) const {
   return {out, in};
 }
 
+int64_t Adapter::change_memory(const FactorPair& pair) const {
+  const int64_t values =
+      file_->tensors()[pair.a].numel() + file_->tensors()[pair.b].numel();
+  return values * static_cast<int64_t>(sizeof(double));
+}
+
 LowRank Adapter::change(const FactorPair& pair, double times) const {
   const auto [rows, columns] = shape(pair);
   LowRank change = {.rows = rows,

@@ -51,6 +51,8 @@ class Adapter {
 
   /// `times` * B * A of a pair, as the base stores its weight matrix.
   LowRank change(const FactorPair& pair, double times) const;
+  /// Bytes that change() takes.
+  int64_t change_memory(const FactorPair& pair) const;
   /// Rows and columns of that change.
   std::array<int64_t, 2> shape(const FactorPair& pair) const;
   /// Rank of a pair.

@@ -64,6 +64,14 @@ class Rearranged : public Checkpoint {
     }
     return TensorData(std::move(all));
   }
+  int64_t read_memory(size_t index) const override {
+    int64_t bytes = 0;
+    for (const Part& part : parts_[index]) {
+      bytes += file_->read_memory(part.tensor);
+    }
+    const bool joined = parts_[index].size() > 1;
+    return bytes + (joined || bytes > 0 ? tensors_[index].bytes() : 0);
+  }
 
  private:
   static std::span<const std::byte> bytes_of(const TensorData& whole,

@@ -71,6 +71,12 @@ class JoinedAdapter : public Checkpoint {
         origin.is_b ? joined_b(*origin.module) : joined_a(*origin.module),
         dtype));
   }
+  // Values in float64, those of one part beside them, and the result.
+  int64_t read_memory(size_t index) const override {
+    const TensorInfo& tensor = tensors_[index];
+    return tensor.bytes() +
+           2 * tensor.numel() * static_cast<int64_t>(sizeof(double));
+  }
 
  private:
   // A module's factors in one of the adapters.

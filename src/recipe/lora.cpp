@@ -65,6 +65,17 @@ class MergedAdapters : public Checkpoint {
     }
     return merge(target, change);
   }
+  int64_t read_memory(size_t index) const override {
+    const size_t target = stored(index);
+    const auto found = changes_.find(target);
+    if (found == changes_.end()) return base_->read_memory(target);
+    if (is_copy(target, found->second)) return 0;
+    int64_t factors = 0;
+    for (const Pair& p : found->second.pairs) {
+      factors += mean_.adapters[p.adapter].change_memory(*p.pair);
+    }
+    return base_->read_memory(target) + tensors_[target].bytes() + factors;
+  }
 
  private:
   struct Pair {

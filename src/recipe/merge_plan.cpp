@@ -28,7 +28,7 @@ class MergePlanner {
  public:
   MergePlanner(const Recipe& recipe,
                std::span<const Checkpoint* const> ingredients)
-      : config_(*recipe.merge) {
+      : config_(*recipe.merge), ingredients_(ingredients) {
     for (size_t k = 0; k < ingredients.size(); ++k) {
       models_.emplace_back(recipe.ingredients[k], *ingredients[k]);
     }
@@ -49,7 +49,7 @@ class MergePlanner {
     warn_of_idle_filters(config_, plan);
     plan.notices.insert(plan.notices.begin(), inferred_.begin(),
                         inferred_.end());
-    count_bytes(plan);
+    count_bytes(plan, ingredients_);
     return plan;
   }
 
@@ -282,6 +282,7 @@ class MergePlanner {
   }
 
   const MergeConfig& config_;
+  std::span<const Checkpoint* const> ingredients_;
   std::vector<MergeModel> models_;
   MergeMistakes mistakes_;
   std::optional<TensorMaker> maker_;

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "recipe/experts.h"
+#include "recipe/portions.h"
 #include "recipe/sinks.h"
 #include "recipe/vocabulary.h"
 #include "soup/recipe.h"
@@ -48,6 +49,12 @@ class Stage : public Checkpoint {
     TensorSink sink(tensors_[index].bytes());
     mix(one, ingredients_, sink, {.threads = 1});
     return TensorData(sink.take());
+  }
+  int64_t read_memory(size_t index) const override {
+    const int64_t tied = tensors_[index].tied_to;
+    const size_t stored = tied >= 0 ? static_cast<size_t>(tied) : index;
+    return tensors_[stored].bytes() +
+           sources_memory(plan_.tensors[stored], ingredients_);
   }
 
  private:

@@ -79,7 +79,7 @@ class Planner {
     mistakes_.check();
     for (size_t i = 0; i < tensors.size(); ++i) choose(i);
     plan_.notices = tie_tensors(plan_, ingredients_, mixed_);
-    count_bytes(plan_);
+    count_bytes(plan_, ingredients_);
     return std::move(plan_);
   }
 

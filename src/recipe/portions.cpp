@@ -43,10 +43,20 @@ size_t piece_items(const PlannedTensor& tensor) {
   return items;
 }
 
-void count_bytes(Plan& plan) {
+int64_t sources_memory(const PlannedTensor& tensor,
+                       std::span<const Checkpoint* const> ingredients) {
+  int64_t bytes = 0;
+  for (const Source& source : tensor.sources) {
+    bytes += ingredients[source.ingredient]->read_memory(source.tensor);
+  }
+  return bytes;
+}
+
+void count_bytes(Plan& plan, std::span<const Checkpoint* const> ingredients) {
   const int64_t threads = default_threads();
   int64_t largest = 0;
   int64_t prepared = 0;  // for whole tensors
+  int64_t read = 0;      // of inputs that are made when they are read
   for (const PlannedTensor& tensor : plan.tensors) {
     if (tensor.rule == nullptr) continue;
     plan.bytes_write += tensor.out.bytes();
@@ -62,11 +72,12 @@ void count_bytes(Plan& plan) {
       prepared = std::max(prepared, tensor.rule->memory(tensor) *
                                         (is_alone(tensor) ? 1 : threads));
     }
+    read = std::max(read, sources_memory(tensor, ingredients));
     for (const Source& source : tensor.sources) {
       plan.bytes_read += count * static_cast<int64_t>(item_bytes(source.dtype));
     }
   }
-  plan.peak_memory = largest * threads + prepared;
+  plan.peak_memory = (largest + read) * threads + prepared;
 }
 
 }  // namespace soup

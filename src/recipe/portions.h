@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "soup/recipe.h"
@@ -36,7 +37,11 @@ bool is_alone(const PlannedTensor&);
 /// being hashed and being mixed. A power of two that divides kTile.
 size_t piece_items(const PlannedTensor&);
 
+/// Memory that reading all sources of `tensor` takes, in bytes.
+int64_t sources_memory(const PlannedTensor& tensor,
+                       std::span<const Checkpoint* const> ingredients);
+
 /// Fills in bytes_read, bytes_write and peak_memory.
-void count_bytes(Plan&);
+void count_bytes(Plan&, std::span<const Checkpoint* const> ingredients);
 
 }  // namespace soup

@@ -73,6 +73,12 @@ class RemappedModel : public Checkpoint {
     if (!tables_.contains(stored)) return file().read(index);
     return make(tensors_[stored]);
   }
+  int64_t read_memory(size_t index) const override {
+    const int64_t tied = tensors_[index].tied_to;
+    const size_t stored = tied >= 0 ? static_cast<size_t>(tied) : index;
+    return tables_.contains(stored) ? tensors_[stored].bytes()
+                                    : file().read_memory(index);
+  }
 
  private:
   const Checkpoint& file() const { return *joint_->files[model_]; }

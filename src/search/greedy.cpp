@@ -19,15 +19,15 @@ void grow(Walk& walk, const std::vector<size_t>& order,
   const int64_t sweeps = std::max<int64_t>(walk.options().sweeps, 1);
   for (int64_t sweep = 0; sweep < sweeps && !rest.empty(); ++sweep) {
     if (sweep > 0) walk.expect(std::ssize(rest));
-    std::vector<size_t> rejected;
-    for (size_t next : rest) {
-      if (is_full(walk)) return;
-      Mixture mixture = walk.mixture();
-      mixture.push_back(next);
-      if (!walk.visit({next, std::move(mixture), walk.criterion()})) {
-        rejected.push_back(next);
-      }
-    }
+    std::vector<size_t> rejected =
+        walk.visit_all(rest, [&](const Mixture& soup, size_t next) {
+          std::optional<Mixture> grown;
+          if (is_full(walk)) return grown;
+          grown = soup;
+          grown->push_back(next);
+          return grown;
+        });
+    if (is_full(walk)) return;
     if (rejected.size() == rest.size()) return;  // nothing can change any more
     rest = std::move(rejected);
   }

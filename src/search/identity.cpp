@@ -17,15 +17,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kShown = 4;  // differences in one message
 
-// The hash that a soup of this checkpoint carries.
-std::string content_hash(const Checkpoint& checkpoint, Recipe recipe) {
-  recipe.ingredients = {{.path = checkpoint.path()}};
-  const Checkpoint* const one = &checkpoint;
-  NoSink sink;
-  return mix(make_plan(recipe, {&one, 1}), {&one, 1}, sink, {.hash = true})
-      .hashes.front();
-}
-
 std::string text_hash(const std::string& text) {
   return hex(xxh3_128(std::as_bytes(std::span(text))));
 }
@@ -136,18 +127,18 @@ void compare_values(const ordered_json& then, const ordered_json& now,
 
 }  // namespace
 
-ordered_json identity_of(std::string_view search,
-                         std::span<const CheckpointPtr> checkpoints,
-                         const Panel& panel, const SearchOptions& options) {
-  ordered_json ingredients = ordered_json::array();
-  Progress progress("hashing", std::ssize(checkpoints), Unit::kItems,
-                    options.progress);
-  for (const CheckpointPtr& checkpoint : checkpoints) {
-    ingredients.push_back(
-        {{"path", checkpoint->path().string()},
-         {"hash", content_hash(*checkpoint, options.recipe)}});
-    progress.add(1);
-  }
+std::string content_hash(const Checkpoint& checkpoint, Recipe recipe) {
+  recipe.ingredients = {{.path = checkpoint.path()}};
+  const Checkpoint* const one = &checkpoint;
+  NoSink sink;
+  return mix(make_plan(recipe, {&one, 1}), {&one, 1}, sink, {.hash = true})
+      .hashes.front();
+}
+
+ordered_json circumstances_of(std::string_view search,
+                              std::span<const CheckpointPtr> checkpoints,
+                              const Panel& panel,
+                              const SearchOptions& options) {
   ordered_json data = panel.primary.identity();
   for (const Evaluator* guard : panel.guards) {
     for (const auto& [key, value] : guard->identity()) {
@@ -160,8 +151,23 @@ ordered_json identity_of(std::string_view search,
           {"version", SOUP_VERSION},
           {"search", search},
           {"options", options_json(options)},
-          {"data", data},
-          {"ingredients", ingredients}};
+          {"data", data}};
+}
+
+ordered_json identity_of(std::string_view search,
+                         std::span<const CheckpointPtr> checkpoints,
+                         const Panel& panel, const SearchOptions& options) {
+  ordered_json identity = circumstances_of(search, checkpoints, panel, options);
+  ordered_json& ingredients = identity["ingredients"] = ordered_json::array();
+  Progress progress("hashing", std::ssize(checkpoints), Unit::kItems,
+                    options.progress);
+  for (const CheckpointPtr& checkpoint : checkpoints) {
+    ingredients.push_back(
+        {{"path", checkpoint->path().string()},
+         {"hash", content_hash(*checkpoint, options.recipe)}});
+    progress.add(1);
+  }
+  return identity;
 }
 
 std::vector<std::string> differences(const ordered_json& then,

@@ -21,6 +21,14 @@ nlohmann::ordered_json identity_of(std::string_view search,
                                    const Panel& panel,
                                    const SearchOptions& options);
 
+/// The same without the ingredients, which takes no reading of them.
+nlohmann::ordered_json circumstances_of(
+    std::string_view search, std::span<const CheckpointPtr> checkpoints,
+    const Panel& panel, const SearchOptions& options);
+
+/// The hash that a soup of this checkpoint carries, as in identity_of().
+std::string content_hash(const Checkpoint& checkpoint, Recipe recipe);
+
 /// What differs between the identities of two runs, in words; empty when
 /// nothing but names of files does.
 std::vector<std::string> differences(const nlohmann::ordered_json& then,

@@ -23,15 +23,15 @@ void prune(Walk& walk, const std::vector<size_t>& order,
   const int64_t sweeps = walk.options().sweeps;
   for (int64_t sweep = 0; sweeps == 0 || sweep < sweeps; ++sweep) {
     if (sweep > 0) walk.expect(std::ssize(visits));
-    std::vector<size_t> kept;
-    for (size_t next : visits) {
-      if (walk.mixture().size() == 1) return;
-      Mixture rest = walk.mixture();
-      std::erase(rest, next);
-      if (!walk.visit({next, std::move(rest), walk.criterion()})) {
-        kept.push_back(next);
-      }
-    }
+    std::vector<size_t> kept =
+        walk.visit_all(visits, [](const Mixture& soup, size_t next) {
+          std::optional<Mixture> rest;
+          if (soup.size() == 1) return rest;
+          rest = soup;
+          std::erase(*rest, next);
+          return rest;
+        });
+    if (walk.mixture().size() == 1) return;
     if (kept.size() == visits.size()) return;  // nothing can change any more
     visits = std::move(kept);
   }

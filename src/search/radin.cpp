@@ -135,9 +135,7 @@ SearchResult radin(std::span<const CheckpointPtr> checkpoints,
   SearchResult result;
   result.best_single = walk.incumbent().score;
   result.best_path = run.checkpoint(sets.front().front()).path();
-  for (const Mixture& set : std::span(sets).subspan(1)) {
-    walk.visit({.mixture = set, .criterion = walk.criterion(), .whole = true});
-  }
+  walk.try_sets(std::span(sets).subspan(1));
   run.finish(walk.mixture(), walk.incumbent().score);
   result.recipe = run.recipe(walk.mixture());
   result.score = walk.incumbent().score;

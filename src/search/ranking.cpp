@@ -42,13 +42,11 @@ Ranking rank_by_score(Run& run) {
   }
   const auto progress = evaluation_progress("scoring", run.primary().all(),
                                             missing, options.progress);
-  std::vector<const Checkpoint*> next;
-  int64_t journaled = run.replayable();
+  std::vector<Job> jobs;
   for (size_t i = 0; i < run.size(); ++i) {
-    if (known(i) != options.scores.end() || journaled-- > 0) continue;
-    next.push_back(&run.checkpoint(i));
+    if (known(i) == options.scores.end()) jobs.push_back({.mixture = {i}});
   }
-  run.panel().primary.look_ahead(next);
+  run.look_ahead(std::move(jobs));
   std::vector<Score>& scores = ranking.scores;
   size_t best = 0;
   for (size_t i = 0; i < run.size(); ++i) {

@@ -31,6 +31,12 @@ bool leads(const Walk& walk, const Trial& trial,
          is_better(*trial.score, *leader->trial.score, true);
 }
 
+std::optional<Mixture> add(const Mixture& soup, size_t index) {
+  Mixture grown = soup;
+  grown.push_back(index);
+  return grown;
+}
+
 /// Ensemble selection with replacement (Caruana et al., "Ensemble selection
 /// from libraries of models", 2004) for weights: every round adds the one of
 /// all candidates that gains most, be it in the soup or not, as long as one
@@ -42,12 +48,13 @@ void add_best(Walk& walk, const std::vector<size_t>& order,
   const int64_t most = asked > 0 ? asked : kMost;
   for (int64_t round = 1; std::ssize(walk.mixture()) < most; ++round) {
     if (round > 1) walk.expect(std::ssize(order));
+    std::vector<size_t> candidates = order;
+    // One model twice is that model.
+    if (walk.mixture().size() == 1) std::erase(candidates, walk.mixture()[0]);
     std::optional<Leader> leader;
-    for (size_t next : order) {
-      // One model twice is that model.
-      if (walk.mixture() == Mixture{next}) continue;
-      Walk::Step step = {next, walk.mixture(), to_lead(walk, leader), round};
-      step.mixture.push_back(next);
+    for (std::span<const size_t> left(candidates); !left.empty();
+         left = left.subspan(1)) {
+      Walk::Step step = *walk.prepare(left, add, to_lead(walk, leader), round);
       Trial trial = walk.compare(step);
       if (leads(walk, trial, leader)) {
         leader = {std::move(step), std::move(trial)};

@@ -1,7 +1,6 @@
 #include "search/run.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/binomial.h"
 #include "core/json.h"
@@ -9,17 +8,15 @@
 #include "core/text.h"
 #include "search/identity.h"
 #include "search/records.h"
+#include "search/remote.h"
 #include "soup/error.h"
 
 namespace soup {
 namespace {
 
 using nlohmann::ordered_json;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
+// A process that says nothing for so long has gone.
+constexpr std::chrono::seconds kSilence{10};
 
 }  // namespace
 
@@ -28,11 +25,58 @@ Run::Run(std::string_view search, std::span<const CheckpointPtr> checkpoints,
     : checkpoints_(checkpoints),
       options_(options),
       panel_{evaluator, options.guards},
-      former_(checkpoints, options.recipe) {
-  if (options.run_dir.empty()) return;
-  journal_.emplace(options.run_dir, options.fresh);
-  begin_journal(*journal_, options.run_dir,
-                identity_of(search, checkpoints, panel_, options));
+      former_(checkpoints, options.recipe),
+      alone_(panel_, checkpoints, options.recipe, options.full) {
+  const bool shared = options.store != nullptr;
+  if (!options.run_dir.empty())
+    journal_.emplace(options.run_dir, options.fresh);
+  if (journal_ || shared) {
+    identity_ = identity_of(search, checkpoints, panel_, options);
+  }
+  if (journal_) begin_journal(*journal_, options.run_dir, identity_);
+  if (shared || !options.more_devices.empty()) gather_team();
+}
+
+void Run::gather_team() {
+  std::vector<std::unique_ptr<Hand>> hands;
+  const auto add_local = [&](const Panel& panel) {
+    hands.push_back(std::make_unique<LocalHand>(
+        panel, checkpoints_, options_.recipe, options_.full));
+  };
+  add_local(panel_);
+  for (const std::vector<Evaluator*>& device : options_.more_devices) {
+    add_local({*device.front(), std::span(device).subspan(1)});
+  }
+  for (int64_t rank = 1; rank < options_.processes; ++rank) {
+    hands.push_back(std::make_unique<RemoteHand>(*options_.store, rank, panel_,
+                                                 identity_, kSilence));
+  }
+  team_ = std::make_unique<Team>(std::move(hands));
+}
+
+void Run::look_ahead(std::vector<Job> jobs) {
+  const int64_t journaled = journal_ ? journal_->left() : 0;
+  jobs.erase(jobs.begin(),
+             jobs.begin() + std::min(journaled, std::ssize(jobs)));
+  if (team_) {
+    team_->want(jobs);
+    return;
+  }
+  std::vector<const Checkpoint*> files;
+  for (const Job& job : jobs) {
+    if (job.mixture.size() == 1) {
+      files.push_back(&checkpoint(job.mixture.front()));
+    }
+  }
+  if (!files.empty()) panel_.primary.look_ahead(files);
+}
+
+Outcome Run::evaluate(const Job& job, Progress& progress) {
+  if (!team_) return alone_.perform(job, {}, progress);
+  Outcome outcome = team_->take(job);
+  const bool all = job.guarded || job.incumbent;
+  progress.add((all ? panel_ : primary()).examples());
+  return outcome;
 }
 
 std::optional<ordered_json> Run::replay(std::string_view kind,
@@ -68,7 +112,8 @@ Incumbent Run::score(const Mixture& mixture, const Panel& panel,
         where, [&] { return read_incumbent(panel, *record, where); });
     progress.add(panel.examples());
   } else {
-    scored = score_fully(panel, former_.form(mixture), progress);
+    const Job job = {.mixture = mixture, .guarded = !panel.guards.empty()};
+    scored = std::get<Incumbent>(evaluate(job, progress));
     ordered_json of;
     if (mixture.size() == 1) {
       of["path"] = checkpoint(mixture.front()).path().string();
@@ -103,31 +148,26 @@ std::vector<Mixture> Run::proposals(
   return sets;
 }
 
-Trial Run::compare(Candidate candidate, const Mixture& mixture,
-                   const Incumbent& incumbent, const Criterion& criterion,
-                   Progress& progress) {
+Trial Run::compare(Candidate candidate, const Job& job, Progress& progress) {
   Trial trial;
-  const auto record = replay("candidate", mixture);
+  const auto record = replay("candidate", job.mixture);
   if (record) {
     const std::string where = journal_->where();
     trial = checked_record(where,
                            [&] { return read_trial(panel_, *record, where); });
     progress.add(panel_.examples());
   } else {
-    const Clock::time_point begin = Clock::now();
-    trial = try_candidate(panel_, former_.form(mixture), incumbent, criterion,
-                          options_.full, progress);
-    trial.seconds = seconds_since(begin);
+    trial = std::get<Trial>(evaluate(job, progress));
   }
-  describe(trial, incumbent, candidate);
+  describe(trial, *job.incumbent, candidate);
   if (!record) {
     ordered_json made = candidate_json(candidate);
     made.update(trial_record(panel_, trial));
-    append("candidate", mixture, made);
+    append("candidate", job.mixture, made);
   }
   if (trial.score) {
-    remember(mixture, *trial.score);
-    keep_terms(mixture, trial.answers);
+    remember(job.mixture, *trial.score);
+    keep_terms(job.mixture, trial.answers);
   }
   if (options_.on_candidate) options_.on_candidate(candidate);
   return trial;

@@ -11,8 +11,9 @@
 #include <vector>
 
 #include "search/former.h"
+#include "search/job.h"
 #include "search/journal.h"
-#include "search/trial.h"
+#include "search/team.h"
 #include "soup/search.h"
 
 namespace soup {
@@ -34,12 +35,15 @@ class Run {
     return *checkpoints_[index];
   }
   size_t size() const { return checkpoints_.size(); }
-  /// Evaluations that the journal still has from an earlier run.
-  int64_t replayable() const { return journal_ ? journal_->left() : 0; }
   Recipe recipe(const Mixture& mixture) const {
     return former_.recipe(mixture);
   }
 
+  /// How many jobs are worth announcing where not all of them may be asked for.
+  int64_t ahead() const { return team_ ? 2 * team_->size() : 0; }
+  /// These will be asked for next, in this order, as far as can be told:
+  /// whoever can do several at once begins with them.
+  void look_ahead(std::vector<Job> jobs);
   /// Scores `mixture` on every example of `panel`, all of the run's or its
   /// primary only.
   Incumbent score(const Mixture& mixture, const Panel& panel,
@@ -47,11 +51,9 @@ class Run {
   /// Sets of checkpoints that `propose` thinks of, unless the journal has them.
   std::vector<Mixture> proposals(
       const std::function<std::vector<Mixture>()>& propose);
-  /// Compares `mixture` with the incumbent. `candidate` comes with step and
-  /// path, is completed, and is reported.
-  Trial compare(Candidate candidate, const Mixture& mixture,
-                const Incumbent& incumbent, const Criterion& criterion,
-                Progress& progress);
+  /// Compares a job's mixture with its incumbent. `candidate` comes with step
+  /// and path, is completed, and is reported.
+  Trial compare(Candidate candidate, const Job& job, Progress& progress);
   /// Notes what was chosen.
   void finish(const Mixture& mixture, const Score& score);
 
@@ -67,6 +69,8 @@ class Run {
   const std::vector<double>* terms(const Mixture& mixture) const;
 
  private:
+  void gather_team();
+  Outcome evaluate(const Job& job, Progress& progress);
   std::optional<nlohmann::ordered_json> replay(std::string_view kind,
                                                const Mixture& mixture);
   void append(std::string_view kind, const Mixture& mixture,
@@ -79,9 +83,12 @@ class Run {
   const SearchOptions& options_;
   Panel panel_;
   Former former_;
+  LocalHand alone_;  ///< where there is no team
   std::map<Mixture, Score> known_;
   std::map<Mixture, std::vector<double>> terms_;
   std::optional<Journal> journal_;
+  nlohmann::ordered_json identity_;
+  std::unique_ptr<Team> team_;  ///< last: it uses all above
 };
 
 }  // namespace soup

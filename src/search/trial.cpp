@@ -17,6 +17,20 @@ using Clock = std::chrono::steady_clock;
 constexpr double kUnit = 1 << 24;
 constexpr double kLimit = 1 << 16;
 
+// Scores `weights`; Stopped where a request ended that.
+std::optional<Score> evaluate(Evaluator& evaluator, const Checkpoint& weights,
+                              EvaluateOptions options,
+                              const std::stop_token& stop) {
+  options.stop = stop;
+  options.watch = [&stop, watch = std::move(options.watch)](
+                      std::span<const Verdict> batch) {
+    return watch(batch) && !stop.stop_requested();
+  };
+  std::optional<Score> score = evaluator.evaluate(weights, options);
+  if (stop.stop_requested()) throw Stopped();
+  return score;
+}
+
 /// How far a comparison with the incumbent has come.
 class Comparison {
  public:
@@ -61,7 +75,7 @@ class Comparison {
 };
 
 Incumbent score_one(Evaluator& evaluator, const Checkpoint& weights,
-                    Progress& progress) {
+                    Progress& progress, const std::stop_token& stop) {
   Incumbent result;
   const auto count = static_cast<size_t>(evaluator.examples());
   result.answers.terms.resize(count);
@@ -75,13 +89,13 @@ Incumbent score_one(Evaluator& evaluator, const Checkpoint& weights,
     }
     return true;
   };
-  result.score = evaluator.evaluate(weights, options).value();
+  result.score = evaluate(evaluator, weights, std::move(options), stop).value();
   return result;
 }
 
 Trial try_one(Evaluator& evaluator, const Checkpoint& candidate,
               const Incumbent& incumbent, const Criterion& criterion, bool full,
-              Progress& progress) {
+              Progress& progress, const std::stop_token& stop) {
   const Clock::time_point begin = Clock::now();
   Trial trial;
   const size_t count = incumbent.answers.terms.size();
@@ -95,7 +109,7 @@ Trial try_one(Evaluator& evaluator, const Checkpoint& candidate,
     for (const Verdict& verdict : batch) comparison.add(verdict, trial);
     return full || !comparison.is_lost(trial);
   };
-  trial.score = evaluator.evaluate(candidate, options);
+  trial.score = evaluate(evaluator, candidate, std::move(options), stop);
   trial.accepted = trial.score &&
                    (evaluator.terms() ? comparison.is_won(trial)
                                       : is_better(*trial.score, incumbent.score,
@@ -159,10 +173,10 @@ int64_t Trial::count_seen() const {
 }
 
 Incumbent score_fully(const Panel& panel, const Checkpoint& weights,
-                      Progress& progress) {
-  Incumbent result = score_one(panel.primary, weights, progress);
+                      Progress& progress, const std::stop_token& stop) {
+  Incumbent result = score_one(panel.primary, weights, progress, stop);
   for (Evaluator* guard : panel.guards) {
-    result.guards.push_back(score_one(*guard, weights, progress));
+    result.guards.push_back(score_one(*guard, weights, progress, stop));
   }
   return result;
 }
@@ -189,17 +203,18 @@ std::vector<int64_t> exit_order(const Evaluator& evaluator,
 
 Trial try_candidate(const Panel& panel, const Checkpoint& candidate,
                     const Incumbent& incumbent, const Criterion& criterion,
-                    bool full, Progress& progress) {
-  Trial trial =
-      try_one(panel.primary, candidate, incumbent, criterion, full, progress);
+                    bool full, Progress& progress,
+                    const std::stop_token& stop) {
+  Trial trial = try_one(panel.primary, candidate, incumbent, criterion, full,
+                        progress, stop);
   for (size_t i = 0; i < panel.guards.size(); ++i) {
     Evaluator& guard = *panel.guards[i];
     if (!trial.accepted && !full) {
       progress.add(std::max<int64_t>(guard.examples(), 1));
       continue;
     }
-    trial.guards.push_back(
-        try_one(guard, candidate, incumbent.guards[i], {}, full, progress));
+    trial.guards.push_back(try_one(guard, candidate, incumbent.guards[i], {},
+                                   full, progress, stop));
     trial.accepted = trial.accepted && trial.guards.back().accepted;
     trial.seconds += trial.guards.back().seconds;
   }

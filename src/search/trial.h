@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "soup/eval.h"
@@ -38,6 +39,8 @@ struct Criterion {
   int64_t min_gain = 0;  ///< examples
   double alpha = 1;      ///< McNemar's p-value must lie below; 1: any will do
   int64_t least = 0;     ///< points it must be ahead, whatever else holds
+
+  bool operator==(const Criterion&) const = default;
 
   /// Points by which a candidate must be ahead.
   int64_t needed() const;
@@ -81,9 +84,13 @@ struct Trial {
   int64_t count_seen() const;
 };
 
-/// Scores `weights` on every example. `progress` is told of each.
+/// Thrown where an evaluation ends because nobody wants it any more.
+struct Stopped {};
+
+/// Scores `weights` on every example. `progress` is told of each. Throws
+/// Stopped soon after `stop` was requested.
 Incumbent score_fully(const Panel& panel, const Checkpoint& weights,
-                      Progress& progress);
+                      Progress& progress, const std::stop_token& stop = {});
 
 /// Examples in the order that settles a comparison with the incumbent soonest:
 /// what can gain most first (for counts: what the incumbent gets wrong), then
@@ -96,8 +103,10 @@ std::vector<int64_t> exit_order(const Evaluator& evaluator,
 /// what it gained on them and what the incumbent leaves to gain on all others,
 /// whatever their order, so the decision is that of a full pass. Guards are
 /// asked only where all before them would accept; each has to be as good.
+/// Throws Stopped soon after `stop` was requested.
 Trial try_candidate(const Panel& panel, const Checkpoint& candidate,
                     const Incumbent& incumbent, const Criterion& criterion,
-                    bool full, Progress& progress);
+                    bool full, Progress& progress,
+                    const std::stop_token& stop = {});
 
 }  // namespace soup

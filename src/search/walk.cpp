@@ -67,16 +67,17 @@ std::vector<std::optional<Score>> scores_without(Run& run,
   std::vector<std::optional<Score>> scores(all.size());
   if (all.size() < 2) return scores;
   std::vector<Mixture> rests;
-  int64_t missing = 0;
+  std::vector<Job> jobs;
   for (size_t index : all) {
     Mixture rest = mixture;
     std::erase(rest, index);
-    missing += run.known(rest) ? 0 : 1;
+    if (!run.known(rest)) jobs.push_back({.mixture = rest});
     rests.push_back(std::move(rest));
   }
   const auto progress = evaluation_progress(
-      "leaving out", run.primary().all(), missing,
+      "leaving out", run.primary().all(), std::ssize(jobs),
       run.options().progress && run.options().leave_one_out);
+  if (run.options().leave_one_out) run.look_ahead(std::move(jobs));
   for (size_t i = 0; i < rests.size(); ++i) {
     scores[i] = run.known(rests[i]);
     if (!scores[i] && run.options().leave_one_out) {
@@ -112,18 +113,43 @@ Candidate Walk::next_line() {
 }
 
 void Walk::start(Mixture mixture, std::optional<Incumbent> known) {
-  incumbent_ =
-      known ? *std::move(known) : run_.score(mixture, run_.panel(), *progress_);
+  incumbent_ = std::make_shared<const Incumbent>(
+      known ? *std::move(known)
+            : run_.score(mixture, run_.panel(), *progress_));
   mixture_ = std::move(mixture);
   Candidate line = next_line();
   if (mixture_.size() == 1) {
     line.path = run_.checkpoint(mixture_.front()).path();
   }
   line.accepted = true;
-  line.seen = line.count = incumbent_.score.count;
-  line.value = line.best = incumbent_.score.value;
-  line.seconds = incumbent_.score.seconds;
+  line.seen = line.count = incumbent_->score.count;
+  line.value = line.best = incumbent_->score.value;
+  line.seconds = incumbent_->score.seconds;
   if (options().on_candidate) options().on_candidate(line);
+}
+
+Job Walk::job_of(const Step& step) const {
+  return {.mixture = step.mixture,
+          .incumbent = incumbent_,
+          .criterion = step.criterion};
+}
+
+std::optional<Walk::Step> Walk::prepare(std::span<const size_t> visits,
+                                        const Change& change,
+                                        const Criterion& criterion,
+                                        std::optional<int64_t> round) {
+  std::optional<Step> first;
+  std::vector<Job> jobs;
+  for (const size_t index : visits) {
+    if (first && std::ssize(jobs) >= run_.ahead()) break;
+    std::optional<Mixture> mixture = change(mixture_, index);
+    if (!mixture) break;
+    const Step step = {index, *std::move(mixture), criterion, round};
+    jobs.push_back(job_of(step));
+    if (!first) first = step;
+  }
+  run_.look_ahead(std::move(jobs));
+  return first;
 }
 
 Trial Walk::compare(const Step& step) {
@@ -137,23 +163,47 @@ Trial Walk::compare(const Step& step) {
     line.removes = step.mixture.size() < mixture_.size();
   }
   line.round = step.round;
-  return run_.compare(line, step.mixture, incumbent_, step.criterion,
-                      *progress_);
+  return run_.compare(line, job_of(step), *progress_);
 }
 
 void Walk::take(const Step& step, Trial trial) {
   mixture_ = step.mixture;
-  incumbent_ = {*trial.score, std::move(trial.answers)};
+  Incumbent next = {*trial.score, std::move(trial.answers)};
   for (Trial& guard : trial.guards) {
-    incumbent_.guards.push_back({*guard.score, std::move(guard.answers)});
+    next.guards.push_back({*guard.score, std::move(guard.answers)});
   }
+  incumbent_ = std::make_shared<const Incumbent>(std::move(next));
 }
 
-bool Walk::visit(Step step) {
-  Trial trial = compare(step);
-  if (!trial.accepted) return false;
-  take(step, std::move(trial));
-  return true;
+std::vector<size_t> Walk::visit_all(std::span<const size_t> visits,
+                                    const Change& change) {
+  std::vector<size_t> rejected;
+  for (; !visits.empty(); visits = visits.subspan(1)) {
+    const std::optional<Step> step = prepare(visits, change, criterion());
+    if (!step) break;
+    Trial trial = compare(*step);
+    if (trial.accepted) {
+      take(*step, std::move(trial));
+    } else {
+      rejected.push_back(step->index);
+    }
+  }
+  return rejected;
+}
+
+void Walk::try_sets(std::span<const Mixture> sets) {
+  for (; !sets.empty(); sets = sets.subspan(1)) {
+    const Step first = {
+        .mixture = sets.front(), .criterion = criterion(), .whole = true};
+    std::vector<Job> jobs = {job_of(first)};
+    for (const Mixture& set : sets.subspan(1)) {
+      if (std::ssize(jobs) >= run_.ahead()) break;
+      jobs.push_back(job_of({.mixture = set, .criterion = criterion()}));
+    }
+    run_.look_ahead(std::move(jobs));
+    Trial trial = compare(first);
+    if (trial.accepted) take(first, std::move(trial));
+  }
 }
 
 SearchResult search(std::string_view name, Strategy strategy,

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -31,8 +33,22 @@ class Walk {
     std::optional<int64_t> round = {};
     bool whole = false;  ///< no one comes or goes: another set is tried
   };
-  /// Compares, reports, and takes it where it is accepted; true then.
-  bool visit(Step step);
+  /// The mixture that `index` makes of the soup; nullopt: it is time to stop.
+  using Change =
+      std::function<std::optional<Mixture>(const Mixture& soup, size_t index)>;
+  /// Compares what `change` makes of the soup so far by each of `visits`,
+  /// reports it, and takes it where it is accepted. Returns those that were
+  /// not.
+  std::vector<size_t> visit_all(std::span<const size_t> visits,
+                                const Change& change);
+  /// Compares each of `sets`, as a whole, with the soup so far, reports it, and
+  /// takes it where it is accepted.
+  void try_sets(std::span<const Mixture> sets);
+  /// The step to the first of `visits`, while those to the others are tried
+  /// ahead of their turn. nullopt where `change` stops.
+  std::optional<Step> prepare(std::span<const size_t> visits,
+                              const Change& change, const Criterion& criterion,
+                              std::optional<int64_t> round = {});
   /// Compares and reports only.
   Trial compare(const Step& step);
   void take(const Step& step, Trial trial);
@@ -42,17 +58,18 @@ class Walk {
   /// What the options ask of a candidate.
   Criterion criterion() const;
   const Mixture& mixture() const { return mixture_; }
-  const Incumbent& incumbent() const { return incumbent_; }
+  const Incumbent& incumbent() const { return *incumbent_; }
 
  private:
   Candidate next_line();
+  Job job_of(const Step& step) const;
 
   Run& run_;
   std::optional<uint64_t> seed_;
   std::unique_ptr<Progress> progress_;
   int64_t step_ = 0;
   Mixture mixture_;
-  Incumbent incumbent_;
+  std::shared_ptr<const Incumbent> incumbent_;
 };
 
 /// How a search goes through the candidates in `order`. `first`: what is known

@@ -29,19 +29,22 @@ def idx(path, shape, data):
     path.write_bytes(header + data)
 
 
-def make_data(folder, seed=1):
+def make_data(folder, seed=1, name="noise"):
     """Noise with labels: models and soups of it are right now and then."""
     rng = random.Random(seed)
     idx(folder / "images", [EXAMPLES, 28, 28], rng.randbytes(EXAMPLES * 784))
     idx(folder / "labels", [EXAMPLES],
         bytes(rng.randrange(10) for _ in range(EXAMPLES)))
-    (folder / "noise.json").write_text(json.dumps({
-        "name": "noise", "summary": "random pictures", "loader": "idx",
+    (folder / f"{name}.json").write_text(json.dumps({
+        "name": name, "summary": "random pictures", "loader": "idx",
         "images": "images", "labels": "labels"}))
 
 
 def steady(record):
-    return {k: v for k, v in record.items() if k not in ("seconds", "check")}
+    kept = {k: v for k, v in record.items() if k not in ("seconds", "check")}
+    if "guards" in kept:
+        kept["guards"] = [steady(guard) for guard in kept["guards"]]
+    return kept
 
 
 class Search:

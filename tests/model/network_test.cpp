@@ -1,7 +1,6 @@
 // Convolutional networks against torchvision and timm, with weights by the
 // formula of scripts/make_network_references.py.
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +9,7 @@
 #include <ostream>
 
 #include "core/json.h"
+#include "model/one_thread.h"
 #include "soup/error.h"
 #include "soup/model.h"
 #include "support/expect_error.h"
@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 using testing::expect_error;
+using testing::OneThread;
 
 std::vector<float> uniform(const std::string& name, int64_t count) {
   uint64_t seed = 0xcbf29ce484222325;
@@ -129,7 +130,7 @@ TEST_P(Networks, LogitsAreTheirsOnACpu) {
 }
 
 TEST_P(Networks, LogitsAreTheirsOnAGpu) {
-  if (!torch_info().cuda) GTEST_SKIP() << "no GPU";
+  if (torch_info().gpus == 0) GTEST_SKIP() << "no GPU";
   expect_their_logits(GetParam().name, GetParam().kind, find_device("cuda"));
 }
 
@@ -167,18 +168,6 @@ TEST(Clip, ThePapersCheckpointsAreRecognised) {
   EXPECT_EQ(model->input().height, 224);
   EXPECT_THAT(model->identity(), ::testing::HasSubstr("heads=12 activation=2"));
 }
-
-// As within a parallel region.
-class OneThread {
- public:
-  OneThread() { at::set_num_threads(1); }
-  ~OneThread() { at::set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_ = at::get_num_threads();
-};
 
 TEST(ConvNetworks, LogitsDoNotDependOnThePlaceInAUnit) {
   const OneThread one_thread;

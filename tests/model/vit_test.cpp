@@ -1,7 +1,7 @@
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include "model/one_thread.h"
 #include "soup/error.h"
 #include "soup/model.h"
 #include "support/expect_error.h"
@@ -11,6 +11,7 @@ namespace soup {
 namespace {
 
 using testing::expect_error;
+using testing::OneThread;
 using testing::random_vit;
 using testing::with_tensor;
 
@@ -32,17 +33,20 @@ TEST(Vit, LoadSwapsTheWeights) {
   EXPECT_TRUE(at::equal(model->forward(pictures), first));
 }
 
-// As within a parallel region.
-class OneThread {
- public:
-  OneThread() { at::set_num_threads(1); }
-  ~OneThread() { at::set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_ = at::get_num_threads();
-};
+// Matrices are multiplied by another library then.
+TEST(Vit, LogitsAreTheSameWhereAutogradFollows) {
+  const auto weights = random_vit();
+  const auto model = make_model("vit", *weights, at::kCPU);
+  model->load(*weights);
+  const at::Tensor pictures = at::randn({3, 1, 8, 8});
+  const at::Tensor logits = model->forward(pictures);
+  for (const Parameter& one : model->parameters()) {
+    one.value.requires_grad_(true);
+  }
+  const at::Tensor followed = model->forward(pictures);
+  EXPECT_TRUE(followed.requires_grad());
+  EXPECT_LT(relative_error(followed.detach(), logits), 1e-5);
+}
 
 TEST(Vit, LogitsDoNotDependOnThePlaceInAUnit) {
   const OneThread one_thread;
@@ -73,8 +77,8 @@ TEST(Vit, UnitFollowsFromTheGeometry) {
     return make_model("vit", *random_vit(shape), at::kCPU)->unit();
   };
   EXPECT_EQ(unit({.size = 8, .patch = 4}), 64);
-  EXPECT_EQ(unit({.size = 28, .patch = 7}), 32);
-  EXPECT_EQ(unit({.size = 112, .patch = 8, .depth = 1}), 4);
+  EXPECT_EQ(unit({.size = 28, .patch = 7}), 64);
+  EXPECT_EQ(unit({.size = 112, .patch = 8, .depth = 1}), 8);
   EXPECT_EQ(unit({.size = 112, .patch = 8, .depth = 1, .hidden = 31}), 32);
   EXPECT_EQ(unit({.size = 132, .patch = 4, .depth = 1}), 1);
 }

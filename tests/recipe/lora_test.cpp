@@ -43,6 +43,31 @@ TEST(MergeAdapter, AddsTheScaledProduct) {
   EXPECT_EQ(values(*merged, "fc.bias"), (std::vector<float>{5, 6}));
 }
 
+// A merged weight is made in memory; what is only the base's is not.
+TEST(MergeAdapter, PlansCountTheMemoryOfMergedWeights) {
+  const TempFolder folder;
+  const int64_t side = 2048;
+  const std::vector<float> zeros(static_cast<size_t>(side));
+  write_adapter(folder.path(), kConfig,
+                {{"base_model.model.fc.lora_A.weight", {1, side}, zeros},
+                 {"base_model.model.fc.lora_B.weight", {side, 1}, zeros}});
+  const auto large = [&] {
+    return std::make_unique<MemoryCheckpoint>(
+        "base", std::vector<TensorInfo>{{.name = "fc.weight",
+                                         .dtype = DType::kF32,
+                                         .shape = {side, side}}});
+  };
+  const auto peak_memory = [](const CheckpointPtr& model) {
+    Recipe recipe;
+    recipe.ingredients.push_back({.path = "model"});
+    const Checkpoint* const ingredient = model.get();
+    return make_plan(recipe, {&ingredient, 1}).peak_memory;
+  };
+  const int64_t more =
+      peak_memory(merge_adapter(large(), folder.path())) - peak_memory(large());
+  EXPECT_GE(more, side * side * 4);
+}
+
 TEST(MergeAdapter, RsloraDividesByTheRoot) {
   const TempFolder folder;
   write_adapter(

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "core/file.h"
+#include "search/journal_records.h"
 #include "search/table_evaluator.h"
 #include "soup/search.h"
 #include "support/expect_error.h"
@@ -15,6 +16,7 @@ namespace {
 
 using nlohmann::ordered_json;
 using testing::expect_error;
+using testing::records;
 using testing::TableEvaluator;
 using testing::TempFolder;
 using testing::vector_checkpoint;
@@ -30,20 +32,6 @@ std::vector<CheckpointPtr> zoo(float first = 0) {
     for (float& m : margins) m = static_cast<float>(draw(engine));
     if (k == 0) margins[0] += first;
     all.push_back(vector_checkpoint("model_" + std::to_string(k), margins));
-  }
-  return all;
-}
-
-/// The journal without times.
-std::vector<ordered_json> records(const std::filesystem::path& run) {
-  std::ifstream lines(run / "journal.jsonl");
-  std::vector<ordered_json> all;
-  for (std::string line; std::getline(lines, line);) {
-    all.push_back(ordered_json::parse(line));
-    all.back().erase("seconds");
-    all.back().erase("check");
-    if (!all.back().contains("guards")) continue;
-    for (ordered_json& guard : all.back()["guards"]) guard.erase("seconds");
   }
   return all;
 }

@@ -1,0 +1,125 @@
+#include "cli/judges.h"
+
+#include <algorithm>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "core/threads.h"
+#include "soup/error.h"
+
+namespace soup {
+
+Judges::Judges(const SoupArguments& arguments) : arguments_(arguments) {
+  if (arguments.spreads) launch_ = read_launch(environment());
+  if (!leads()) log::set_level(log::Level::kErrors);
+}
+
+bool Judges::has_held_out() const {
+  return !arguments_.eval.val.empty() ||
+         !arguments_.eval.by_command.command.empty();
+}
+
+void Judges::connect() {
+  if (launch_.size == 1) return;
+  store_ = connect_store(launch_);
+  if (!leads()) {
+    pulse_.emplace(*store_, launch_.rank);
+    return;
+  }
+  log::info("one search by " + std::to_string(launch_.size) +
+            " processes, started by " + launch_.launcher);
+}
+
+void Judges::make(std::span<const DatasetSpec> specs, const Checkpoint& like) {
+  connect();
+  std::string device = arguments_.eval.options.device;
+  std::vector<std::string> devices = {device};
+  if (arguments_.spreads && !specs.empty()) {
+    devices = devices_of(device, engine_info().gpus, launch_);
+  }
+  devices_.front() =
+      make_on(devices.front(), specs, like, launch_.rank * jobs());
+  const auto held_out = specs.first(specs.size() - arguments_.eval.test.size());
+  for (size_t i = 1; i < devices.size(); ++i) {
+    devices_.push_back(make_on(devices[i], held_out, like, 0));
+  }
+  for (int i = 1; i < jobs() && leads(); ++i) {
+    devices_.push_back(make_on(device, {}, like, i));
+  }
+}
+
+// Several commands at once are as several devices, unless they share one for
+// their guards.
+int Judges::jobs() const {
+  const EvalArguments& eval = arguments_.eval;
+  return arguments_.spreads && eval.guard.empty() ? eval.by_command.jobs : 1;
+}
+
+Judges::Evaluators Judges::make_on(const std::string& device,
+                                   std::span<const DatasetSpec> specs,
+                                   const Checkpoint& like, int64_t number) {
+  const EvalArguments& eval = arguments_.eval;
+  Evaluators made;
+  if (!specs.empty()) {
+    EvaluatorOptions options = eval.options;
+    options.device = device;
+    // torchrun binds its processes to no processors.
+    if (launch_.launcher == "torchrun" && launch_.local_size > 1) {
+      options.threads =
+          std::max(default_threads() / static_cast<int>(launch_.local_size), 1);
+    }
+    made = make_evaluators(specs, like, options);
+  }
+  if (!eval.by_command.command.empty()) {
+    CommandOptions options = eval.by_command;
+    if (jobs() > 1) options.jobs = 1;
+    options.number = number;
+    options.folder = folder_of(arguments_.output.out);
+    const std::filesystem::path& run = arguments_.search.run_dir;
+    if (!run.empty()) options.log = run / "eval-cmd.log";
+    made.insert(made.begin(), make_command_evaluator(options));
+  }
+  if (eval.val.size() > 1) {
+    const std::span sets(made);
+    auto mean = make_weighted_mean(sets.first(eval.val.size()), eval.shares());
+    made.insert(made.begin(), std::move(mean));
+  }
+  return made;
+}
+
+size_t Judges::first_guard() const {
+  const size_t sets = arguments_.eval.val.size();
+  return sets > 1 ? 1 + sets : 1;
+}
+
+std::vector<Evaluator*> Judges::guards_of(const Evaluators& evaluators) const {
+  std::vector<Evaluator*> guards;
+  for (size_t i = 0; i < arguments_.eval.guard.size(); ++i) {
+    guards.push_back(evaluators[first_guard() + i].get());
+  }
+  return guards;
+}
+
+void Judges::complete(SearchOptions& options) const {
+  options.guards = guards_of(devices_.front());
+  for (size_t i = 1; i < devices_.size(); ++i) {
+    std::vector<Evaluator*> device = guards_of(devices_[i]);
+    device.insert(device.begin(), devices_[i].front().get());
+    options.more_devices.push_back(std::move(device));
+  }
+  options.store = store_.get();
+  options.processes = launch_.size;
+}
+
+void Judges::take_part(const Search& search,
+                       std::span<const CheckpointPtr> checkpoints,
+                       SearchOptions options) {
+  options.guards = guards_of(devices_.front());
+  try {
+    soup::take_part(*pulse_, search.name, checkpoints, *all().front(), options);
+  } catch (const Error& e) {
+    throw Error("rank " + std::to_string(launch_.rank) + ": " + e.what());
+  }
+}
+
+}  // namespace soup

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace soup {
+
+using Environment = std::map<std::string, std::string>;
+
+/// The variables of this process.
+Environment environment();
+
+/// What a launcher of several processes tells each of them.
+struct Launch {
+  std::string launcher = {};  ///< "torchrun", "Slurm", ...; empty: none
+  int64_t rank = 0;
+  int64_t size = 1;  ///< processes
+  int64_t local_rank = 0;
+  int64_t local_size = 0;    ///< processes on this machine; 0: not known
+  std::string address = {};  ///< host on which rank 0, or its agent, listens
+  uint16_t port = 0;
+  bool hosts_store = false;  ///< this process listens there
+  std::string run = {};      ///< tells this start from others of the same job
+};
+
+/// Reads what torchrun (also RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT set
+/// by hand), Open MPI's mpirun, MPICH's and Intel's mpiexec, or Slurm's srun
+/// says, the first of these that says anything. One process alone is no launch.
+/// MASTER_ADDR and MASTER_PORT count whoever launches; without the former it is
+/// the first host of a Slurm job, or this one where all ranks are on it.
+/// Throws UsageError for variables that contradict each other or say too
+/// little.
+Launch read_launch(const Environment& environment);
+
+/// The first host of a list as Slurm writes it: node03 of "node[03-05,9],x1".
+std::string first_host(const std::string& list);
+
+}  // namespace soup

@@ -1,0 +1,86 @@
+#include <c10/util/Logging.h>
+
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "eval/module.h"
+#include "soup/error.h"
+
+namespace soup {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// PyTorch's store, which torchrun hosts too.
+class TcpStore : public Store {
+ public:
+  explicit TcpStore(const Launch& launch)
+      : where_(launch.address + ":" + std::to_string(launch.port)),
+        prefix_("soup/" + launch.run + "/") {
+    // What it warns of, with a backtrace, comes as an exception, too.
+    FLAGS_caffe2_log_level = 2;
+    checked([&] {
+      store_ = open(launch);
+      store_->setTimeout(30s);
+    });
+  }
+
+  void set(const std::string& key, const std::string& value) override {
+    checked([&] { store_->set(prefix_ + key, value); });
+  }
+
+  std::optional<std::string> get(const std::string& key) override {
+    std::optional<std::string> found;
+    checked([&] {
+      // Asking for what is not there yet would block all other threads.
+      if (store_->check({prefix_ + key})) {
+        found = store_->get_to_str(prefix_ + key);
+      }
+    });
+    return found;
+  }
+
+  void erase(const std::string& key) override {
+    checked([&] { store_->deleteKey(prefix_ + key); });
+  }
+
+ private:
+  static c10::intrusive_ptr<c10d::Store> open(const Launch& launch) {
+    c10d::TCPStoreOptions options;
+    options.port = launch.port;
+    options.isServer = launch.hosts_store;
+    options.waitWorkers = false;
+    try {
+      return c10::make_intrusive<c10d::TCPStore>(launch.address, options);
+    } catch (const std::exception&) {
+      if (!launch.hosts_store) throw;
+      // Builds of libtorch without libuv have a simpler server.
+      options.useLibUV = false;
+      return c10::make_intrusive<c10d::TCPStore>(launch.address, options);
+    }
+  }
+
+  template <typename Work>
+  void checked(const Work& work) const {
+    try {
+      work();
+    } catch (const std::exception& e) {
+      const std::string why = engine::message_of(e);
+      throw Error("the store of the processes at " + where_ +
+                  " cannot be reached; where rank 0 has ended, its error says "
+                  "why: " +
+                  why.substr(0, why.find('\n')));
+    }
+  }
+
+  std::string where_;
+  std::string prefix_;
+  c10::intrusive_ptr<c10d::Store> store_;
+};
+
+}  // namespace
+
+std::unique_ptr<Store> engine::connect_store(const Launch& launch) {
+  return std::make_unique<TcpStore>(launch);
+}
+
+}  // namespace soup

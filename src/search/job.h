@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <stop_token>
+#include <string>
+#include <variant>
+
+#include "search/former.h"
+#include "search/trial.h"
+#include "soup/search.h"
+
+namespace soup {
+
+/// One evaluation of a search. What it finds depends on nothing else, wherever
+/// it is made.
+struct Job {
+  Mixture mixture;
+  bool guarded = false;  ///< a score on all of the panel, not its primary alone
+  /// Compare with it; null: score on every example.
+  std::shared_ptr<const Incumbent> incumbent = {};
+  Criterion criterion = {};
+
+  bool operator==(const Job&) const = default;
+};
+
+/// An Incumbent of a score, a Trial of a comparison.
+using Outcome = std::variant<Incumbent, Trial>;
+
+/// Who makes evaluations: one at a time.
+class Hand {
+ public:
+  virtual ~Hand() = default;
+  /// Waits until jobs can be given; false where `stop` came first.
+  virtual bool wait_ready(const std::stop_token& /*stop*/) { return true; }
+  /// Throws Stopped soon after `stop` was requested, Lost when it is not heard
+  /// any more, and whatever the evaluation throws.
+  virtual Outcome perform(const Job& job, const std::stop_token& stop) = 0;
+  /// There are no more jobs.
+  virtual void dismiss() {}
+};
+
+/// Thrown where a hand is not heard any more. It may be ready again later.
+struct Lost {};
+
+/// Evaluates in this process.
+class LocalHand : public Hand {
+ public:
+  /// `full`: comparisons are not cut short. All must outlive it.
+  LocalHand(const Panel& panel, std::span<const CheckpointPtr> checkpoints,
+            const Recipe& recipe, bool full)
+      : panel_(panel), former_(checkpoints, recipe), full_(full) {}
+
+  Outcome perform(const Job& job, const std::stop_token& stop) override {
+    Progress hidden("", 0, Unit::kExamples, false);
+    return perform(job, stop, hidden);
+  }
+  /// Tells `progress` of every example.
+  Outcome perform(const Job& job, const std::stop_token& stop,
+                  Progress& progress);
+
+ private:
+  Panel panel_;
+  Former former_;
+  bool full_;
+};
+
+/// A job and what it found, as processes tell each other. What is read may be
+/// anything: Error is thrown where it does not fit the panel. `where` names it
+/// in messages.
+nlohmann::ordered_json job_json(const Panel& panel, const Job& job);
+Job read_job(const Panel& panel, size_t checkpoints,
+             const nlohmann::ordered_json& json, const std::string& where);
+nlohmann::ordered_json outcome_json(const Panel& panel, const Job& job,
+                                    const Outcome& outcome);
+Outcome read_outcome(const Panel& panel, const Job& job,
+                     const nlohmann::ordered_json& json,
+                     const std::string& where);
+
+}  // namespace soup

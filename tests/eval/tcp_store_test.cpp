@@ -1,0 +1,76 @@
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "soup/error.h"
+#include "soup/eval.h"
+#include "support/expect_error.h"
+
+namespace soup {
+namespace {
+
+using testing::expect_error;
+
+// A port that nobody uses at the moment.
+uint16_t free_port() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* const raw = reinterpret_cast<sockaddr*>(&address);
+  EXPECT_EQ(bind(fd, raw, size), 0);
+  EXPECT_EQ(getsockname(fd, raw, &size), 0);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+Launch launch(int64_t rank, uint16_t port) {
+  return {.launcher = "a test",
+          .rank = rank,
+          .size = 2,
+          .address = "127.0.0.1",
+          .port = port,
+          .hosts_store = rank == 0,
+          .run = "1"};
+}
+
+TEST(TcpStore, WhatOneProcessSetsAnotherGets) {
+  const uint16_t port = free_port();
+  auto host = connect_store(launch(0, port));
+  const auto guest = connect_store(launch(1, port));
+  EXPECT_EQ(guest->get("key"), std::nullopt);
+  host->set("key", std::string("a\0b", 3));
+  EXPECT_EQ(guest->get("key"), std::string("a\0b", 3));
+  guest->set("key", "");
+  EXPECT_EQ(host->get("key"), "");
+  guest->erase("key");
+  EXPECT_EQ(host->get("key"), std::nullopt);
+  host = nullptr;
+  expect_error<Error>([&] { guest->set("key", "x"); },
+                      "the store of the processes at 127.0.0.1:" +
+                          std::to_string(port) + " cannot be reached");
+}
+
+TEST(TcpStore, StartsAreApart) {
+  Launch first = launch(0, free_port());
+  const auto host = connect_store(first);
+  first.rank = 1;
+  first.hosts_store = false;
+  first.run = "2";
+  const auto other = connect_store(first);
+  host->set("key", "x");
+  EXPECT_EQ(other->get("key"), std::nullopt);
+}
+
+TEST(TcpStore, ATakenPortIsAnError) {
+  const uint16_t port = free_port();
+  const auto host = connect_store(launch(0, port));
+  expect_error<Error>([&] { connect_store(launch(0, port)); },
+                      std::to_string(port));
+}
+
+}  // namespace
+}  // namespace soup

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace soup::testing {
+
+/// The journal without times.
+inline std::vector<nlohmann::ordered_json> records(
+    const std::filesystem::path& run) {
+  std::ifstream lines(run / "journal.jsonl");
+  std::vector<nlohmann::ordered_json> all;
+  for (std::string line; std::getline(lines, line);) {
+    all.push_back(nlohmann::ordered_json::parse(line));
+    all.back().erase("seconds");
+    all.back().erase("check");
+    if (!all.back().contains("guards")) continue;
+    for (nlohmann::ordered_json& guard : all.back()["guards"])
+      guard.erase("seconds");
+  }
+  return all;
+}
+
+}  // namespace soup::testing
