@@ -56,7 +56,7 @@ struct DatasetSpec {
   std::filesystem::path labels_file;  ///< idx, npy, tensors: file of labels
   /// tensors: the file of each input by its name; under the empty name a file
   /// of which all tensors but the labels are inputs.
-  std::map<std::string, std::filesystem::path> inputs = {};
+  std::map<std::string, std::filesystem::path> inputs;
   /// cifar, list, webdataset: in order
   std::vector<std::filesystem::path> files;
   std::string labels = "rank";      ///< folders: rank, integer or map
@@ -82,8 +82,8 @@ class MappedFile;
 
 /// One ready input of all examples, such as token ids.
 struct ReadyInput {
-  TensorInfo info = {};                ///< of shape [count, ...]
-  std::vector<std::byte> values = {};  ///< little-endian, C order
+  TensorInfo info;                ///< of shape [count, ...]
+  std::vector<std::byte> values;  ///< little-endian, C order
 };
 
 /// Examples: pictures, decoded to uint8 pixels [count, channels, height,

@@ -17,8 +17,8 @@ namespace soup {
 
 /// A ready input of a model that takes no pictures.
 struct InputTensor {
-  std::string name = {};
-  std::vector<int64_t> shape = {};  ///< of one example
+  std::string name;
+  std::vector<int64_t> shape;  ///< of one example
   /// Whole numbers from 0 to below this, int64 (token ids, masks); 0: float32.
   int64_t limit = 0;
 };
