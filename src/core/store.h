@@ -7,7 +7,8 @@ namespace soup {
 
 /// A dictionary that several processes share. Thread-safe. What is in it was
 /// written by others and is not to be trusted.
-/// All throw Error when it cannot be reached (any more).
+/// All throw Error when it cannot be reached (any more), which set() may leave
+/// to the next call.
 class Store {
  public:
   virtual ~Store() = default;

@@ -16,8 +16,9 @@ class TcpStore : public Store {
   explicit TcpStore(const Launch& launch)
       : where_(launch.address + ":" + std::to_string(launch.port)),
         prefix_("soup/" + launch.run + "/") {
-    // What it warns of, with a backtrace, comes as an exception, too.
-    FLAGS_caffe2_log_level = 2;
+    // What it says on standard error, with a backtrace, comes as an exception,
+    // too.
+    FLAGS_caffe2_log_level = 3;
     checked([&] {
       store_ = open(launch);
       store_->setTimeout(30s);

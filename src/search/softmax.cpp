@@ -1,6 +1,5 @@
 #include <cmath>
 
-#include "core/text.h"
 #include "search/ranking.h"
 #include "search/run.h"
 #include "search/searches.h"
@@ -12,9 +11,9 @@ namespace {
 // What is no number would make none of the weights one.
 double loss_of(const Score& score, const Checkpoint& checkpoint) {
   if (!std::isfinite(score.value)) {
-    throw Error(checkpoint.path().string() + ": its score is " +
-                std::to_string(score.value) +
-                ", which has no weight; leave it out with --ignore");
+    throw Error(checkpoint.path().string() +
+                ": its score is no finite number, so that it has no weight; "
+                "leave it out with --ignore");
   }
   return score.higher_is_better ? -score.value : score.value;
 }

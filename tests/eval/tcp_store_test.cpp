@@ -49,7 +49,7 @@ TEST(TcpStore, WhatOneProcessSetsAnotherGets) {
   guest->erase("key");
   EXPECT_EQ(host->get("key"), std::nullopt);
   host = nullptr;
-  expect_error<Error>([&] { guest->set("key", "x"); },
+  expect_error<Error>([&] { guest->get("key"); },
                       "the store of the processes at 127.0.0.1:" +
                           std::to_string(port) + " cannot be reached");
 }

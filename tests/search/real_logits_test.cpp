@@ -153,6 +153,7 @@ TEST(RealLogits, EarlyExitDecidesAsFullPassesDo) {
     const float step = static_cast<float>(engine() % 3);
     const auto zoo = draw_zoo(all, 2 + engine() % 5, examples, step, engine);
     SearchOptions options = draw_options(engine, metric != "brier");
+    if (search == "pruned") options.max_ingredients = 0;
     const Outcome cut = run(search, zoo, metric, options);
     options.full = true;
     const Outcome whole = run(search, zoo, metric, options);

@@ -63,7 +63,7 @@ TEST(Softmax, ScoresMustBeNumbers) {
   all.push_back(vector_checkpoint("d", {nan, 0, 0, 0}));
   testing::expect_error<Error>(
       [&] { find_search("softmax").run(all, &evaluator, {.temperature = 1}); },
-      "d: its score is nan, which has no weight");
+      "d: its score is no finite number");
 }
 
 }  // namespace

@@ -43,9 +43,6 @@ class TableEvaluator : public Evaluator {
     return loss ? TermRange{} : TermRange{.highest = 1};
   }
 
-  std::map<std::string, std::string> identity() const override {
-    return {{"data set", dataset_}, {"metric", loss ? "loss" : "top1"}};
-  }
   std::vector<int32_t> labels(int64_t) const override { return {1}; }
   CheckpointPtr logits(const Checkpoint& weights, Progress*) override {
     ++passes;
