@@ -24,9 +24,13 @@ from resume import MODELS, ZOO, Search, make_data  # beside this file
 
 LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_", "MASTER_", "TORCHELASTIC_",
              "SLURM_", "OMPI_", "PMI_")
-# Leaves who scored, and takes long enough to be killed.
+# Leaves who scored, and takes long enough to be killed. Rank 0 scores nothing
+# before all of its crew have begun, or a minute has passed: who starts late
+# would have nothing to do.
 SLOW = ("--eval-cmd",
-        'echo "$PPID" >> "calls.$WHO"; sleep 0.2; cksum < {} | cut -c1-3')
+        'echo "$PPID" >> "calls.$WHO"; sleep 0.2; tries=600; '
+        'while [ "$WHO" = 0 ] && [ "$(ls calls.* | wc -l)" -lt "$CREW" ] && '
+        '[ $((tries -= 1)) -gt 0 ]; do sleep 0.1; done; cksum < {} | cut -c1-3')
 FAST = ("--val", "noise.json", "--guard", "more/other.json", "--batch-size", "64")
 
 
@@ -66,12 +70,13 @@ def open_mpi(rank, size, port):
 class Processes:
     """Those of one search, as a launcher starts them."""
 
-    def __init__(self, search, launcher, size, extra=()):
+    def __init__(self, search, launcher, size, extra=(), crew=None):
         port = free_port()
         self.search = search
         self.ranks = []
         for rank in range(size):
-            more = launcher(str(rank), str(size), port) | {"WHO": str(rank)}
+            more = launcher(str(rank), str(size), port) | {
+                "WHO": str(rank), "CREW": str(crew or size)}
             self.ranks.append(subprocess.Popen(
                 [*search.command, *(extra if rank else ())], cwd=search.folder,
                 env=environment(more), stdout=subprocess.PIPE,
@@ -177,7 +182,8 @@ class Proof:
         self.clear(search)
 
     def other_arguments(self, search, expected):
-        said = Processes(search, by_hand, 2, ["--accept", "gt"]).finish()
+        said = Processes(search, by_hand, 2, ["--accept", "gt"],
+                         crew=1).finish()
         self.same(search, said, expected, "other arguments", lost=[1])
         self.check(said[1][0] == 1 and "--accept was ge, is gt" in said[1][2],
                    f"other arguments: {said[1]}")
@@ -197,7 +203,7 @@ class Proof:
         self.other_arguments(search, expected)
 
     def run_torchrun(self, torchrun, search, *groups):
-        slow = ["sh", "-c", 'WHO=$RANK exec "$@"', "sh", *search.command]
+        slow = ["sh", "-c", 'WHO=$RANK CREW=$WORLD_SIZE exec "$@"', "sh", *search.command]
         return [subprocess.Popen(
             [torchrun, "--no-python", *group, *slow], cwd=self.folder,
             env=environment({}), stdout=subprocess.PIPE,
