@@ -57,7 +57,7 @@ def by_hand(rank, size, port):
 def slurm(rank, size, port):
     return {"SLURM_JOB_ID": "77", "SLURM_STEP_ID": "0", "SLURM_PROCID": rank,
             "SLURM_LOCALID": rank, "SLURM_NTASKS": size,
-            "SLURM_STEP_NUM_TASKS": size, "SLURM_JOB_NODELIST": "localhost",
+            "SLURM_STEP_NUM_TASKS": size, "SLURM_JOB_NODELIST": "127.0.0.1",
             "MASTER_PORT": port}
 
 
