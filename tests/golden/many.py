@@ -169,7 +169,8 @@ class Proof:
 
     def ended_leader(self, search, expected, how, code):
         processes = Processes(search, by_hand, 3)
-        processes.wait_for_call(1)
+        for rank in (1, 2):  # who is not connected yet would try for minutes
+            processes.wait_for_call(rank)
         processes.ranks[0].send_signal(how)
         said = processes.finish()
         self.check(said[0][0] == code, f"rank 0 {how}: exit {said[0][0]}")
