@@ -7,6 +7,7 @@
 #include "recipe/kernels.h"
 #include "recipe/piece.h"
 #include "recipe/promote.h"
+#include "recipe/ties.h"
 #include "soup/error.h"
 #include "soup/recipe.h"
 
@@ -56,7 +57,7 @@ class MergedAdapters : public Checkpoint {
   }
 
   TensorData read(size_t index) const override {
-    const size_t target = stored(index);
+    const size_t target = root_of(tensors_, index);
     const auto found = changes_.find(target);
     if (found == changes_.end()) return base_->read(target);
     const Change& change = found->second;
@@ -66,7 +67,7 @@ class MergedAdapters : public Checkpoint {
     return merge(target, change);
   }
   int64_t read_memory(size_t index) const override {
-    const size_t target = stored(index);
+    const size_t target = root_of(tensors_, index);
     const auto found = changes_.find(target);
     if (found == changes_.end()) return base_->read_memory(target);
     if (is_copy(target, found->second)) return 0;
@@ -92,14 +93,9 @@ class MergedAdapters : public Checkpoint {
     std::vector<Whole> whole;  // take its place
   };
 
-  size_t stored(size_t index) const {
-    const int64_t tied = tensors_[index].tied_to;
-    return tied >= 0 ? static_cast<size_t>(tied) : index;
-  }
-
   // The base may have been saved with or without its outermost module.
   size_t find_target(const Adapter& adapter, const std::string& name) const {
-    if (const auto exact = base_->find(name)) return stored(*exact);
+    if (const auto exact = base_->find(name)) return root_of(tensors_, *exact);
     std::vector<size_t> near;
     for (size_t i = 0; i < tensors_.size(); ++i) {
       const std::string& known = tensors_[i].name;
@@ -107,7 +103,7 @@ class MergedAdapters : public Checkpoint {
         near.push_back(i);
       }
     }
-    if (near.size() == 1) return stored(near.front());
+    if (near.size() == 1) return root_of(tensors_, near.front());
     throw Error(adapter.folder().string() + ": changes '" + printable(name) +
                 "', which " + base_->path().string() + " does not have");
   }

@@ -3,6 +3,7 @@
 #include "recipe/experts.h"
 #include "recipe/portions.h"
 #include "recipe/sinks.h"
+#include "recipe/ties.h"
 #include "recipe/vocabulary.h"
 #include "soup/recipe.h"
 
@@ -40,19 +41,16 @@ class Stage : public Checkpoint {
     return metadata_;
   }
   TensorData read(size_t index) const override {
-    if (tensors_[index].tied_to >= 0) {
-      return read(static_cast<size_t>(tensors_[index].tied_to));
-    }
+    const size_t stored = root_of(tensors_, index);
     Plan one;
     one.allow_nonfinite = plan_.allow_nonfinite;
-    one.tensors.push_back(plan_.tensors[index]);
-    TensorSink sink(tensors_[index].bytes());
+    one.tensors.push_back(plan_.tensors[stored]);
+    TensorSink sink(tensors_[stored].bytes());
     mix(one, ingredients_, sink, {.threads = 1});
     return TensorData(sink.take());
   }
   int64_t read_memory(size_t index) const override {
-    const int64_t tied = tensors_[index].tied_to;
-    const size_t stored = tied >= 0 ? static_cast<size_t>(tied) : index;
+    const size_t stored = root_of(tensors_, index);
     return tensors_[stored].bytes() +
            sources_memory(plan_.tensors[stored], ingredients_);
   }

@@ -7,10 +7,8 @@
 namespace soup {
 namespace {
 
-// The tensor whose values tensor `index` shares: itself when it is not tied.
 size_t root(const Checkpoint& checkpoint, size_t index) {
-  const int64_t tied_to = checkpoint.tensors()[index].tied_to;
-  return tied_to < 0 ? index : static_cast<size_t>(tied_to);
+  return root_of(checkpoint.tensors(), index);
 }
 
 bool tied(const Checkpoint& checkpoint, size_t a, size_t b) {
@@ -30,6 +28,11 @@ const Checkpoint* untied_in(const PlannedTensor& a, const PlannedTensor& b,
 }
 
 }  // namespace
+
+size_t root_of(std::span<const TensorInfo> tensors, size_t index) {
+  const int64_t tied_to = tensors[index].tied_to;
+  return tied_to < 0 ? index : static_cast<size_t>(tied_to);
+}
 
 std::optional<size_t> find_tied(const Checkpoint& other,
                                 const Checkpoint& first, size_t index) {

@@ -10,6 +10,9 @@
 /// Tensors that are one tensor under two names.
 namespace soup {
 
+/// The tensor whose values tensor `index` shares: itself when it is not tied.
+size_t root_of(std::span<const TensorInfo> tensors, size_t index);
+
 /// Index in `other` of what tensor `index` of `first` is called there. Where it
 /// is missing but tied in `first` to a tensor that `other` has, that one:
 /// formats without ties keep one of the names only.

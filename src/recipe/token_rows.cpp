@@ -8,6 +8,7 @@
 #include "recipe/merge_models.h"
 #include "recipe/piece.h"
 #include "recipe/promote.h"
+#include "recipe/ties.h"
 #include "recipe/vocabulary.h"
 #include "soup/error.h"
 
@@ -68,14 +69,12 @@ class RemappedModel : public Checkpoint {
   }
 
   TensorData read(size_t index) const override {
-    const int64_t tied = tensors_[index].tied_to;
-    const size_t stored = tied >= 0 ? static_cast<size_t>(tied) : index;
+    const size_t stored = root_of(tensors_, index);
     if (!tables_.contains(stored)) return file().read(index);
     return make(tensors_[stored]);
   }
   int64_t read_memory(size_t index) const override {
-    const int64_t tied = tensors_[index].tied_to;
-    const size_t stored = tied >= 0 ? static_cast<size_t>(tied) : index;
+    const size_t stored = root_of(tensors_, index);
     return tables_.contains(stored) ? tensors_[stored].bytes()
                                     : file().read_memory(index);
   }
