@@ -1,7 +1,5 @@
 #include "data/npy.h"
 
-#include <limits>
-
 #include "core/file.h"
 #include "core/text.h"
 #include "data/examples.h"
@@ -34,15 +32,7 @@ std::vector<int32_t> read_labels(const MappedFile& file, int64_t count) {
                 ", expected whole numbers " + shape_text({count}) +
                 ", one label a picture");
   }
-  std::vector<int32_t> labels;
-  for (const double value : npy_values(header, file.bytes())) {
-    if (value < 0 || value > std::numeric_limits<int32_t>::max()) {
-      throw Error(where + ": label " + std::to_string(labels.size()) +
-                  " is out of range");
-    }
-    labels.push_back(static_cast<int32_t>(value));
-  }
-  return labels;
+  return npy_labels(header, file.bytes(), where);
 }
 
 }  // namespace

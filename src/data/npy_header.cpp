@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -217,6 +218,20 @@ std::vector<double> npy_values(const NpyHeader& header,
                               header.kind, header.width));
   }
   return values;
+}
+
+std::vector<int32_t> npy_labels(const NpyHeader& header,
+                                std::span<const std::byte> file,
+                                const std::string& where) {
+  std::vector<int32_t> labels;
+  for (const double value : npy_values(header, file)) {
+    if (value < 0 || value > std::numeric_limits<int32_t>::max()) {
+      throw Error(where + ": label " + std::to_string(labels.size()) +
+                  " is out of range");
+    }
+    labels.push_back(static_cast<int32_t>(value));
+  }
+  return labels;
 }
 
 }  // namespace soup

@@ -28,4 +28,10 @@ NpyHeader parse_npy_header(std::span<const std::byte> file,
 std::vector<double> npy_values(const NpyHeader& header,
                                std::span<const std::byte> file);
 
+/// Whole numbers as labels. Throws Error naming `where` for one that is
+/// negative or too large.
+std::vector<int32_t> npy_labels(const NpyHeader& header,
+                                std::span<const std::byte> file,
+                                const std::string& where);
+
 }  // namespace soup

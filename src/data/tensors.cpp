@@ -1,10 +1,7 @@
 #include "data/tensors.h"
 
 #include <cctype>
-#include <cstring>
-#include <limits>
 #include <optional>
-#include <utility>
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -78,58 +75,29 @@ std::vector<ReadyInput> read_inputs(const DatasetSpec& spec) {
   return inputs;
 }
 
-template <typename T>
-int64_t at(const std::vector<std::byte>& values, size_t i) {
-  T value;
-  std::memcpy(&value, values.data() + i * sizeof(T), sizeof value);
-  if (std::cmp_greater(value, std::numeric_limits<int64_t>::max())) return -1;
-  return static_cast<int64_t>(value);
-}
-
-/// How whole numbers of a type are read; null: it holds none.
-using Reader = int64_t (*)(const std::vector<std::byte>&, size_t);
-Reader reader_of(DType dtype) {
-  switch (dtype) {
-    case DType::kU8:
-      return at<uint8_t>;
-    case DType::kI8:
-      return at<int8_t>;
-    case DType::kI16:
-      return at<int16_t>;
-    case DType::kU16:
-      return at<uint16_t>;
-    case DType::kI32:
-      return at<int32_t>;
-    case DType::kU32:
-      return at<uint32_t>;
-    case DType::kI64:
-      return at<int64_t>;
-    case DType::kU64:
-      return at<uint64_t>;
-    default:
-      return nullptr;
+// As a NumPy array of the same values; nullopt: they are no whole numbers.
+std::optional<NpyHeader> header_of(const TensorInfo& tensor) {
+  const DTypeInfo& type = info(tensor.dtype);
+  if (type.kind != DTypeKind::kInteger || tensor.dtype == DType::kBool) {
+    return std::nullopt;
   }
+  const bool is_signed = name(tensor.dtype).starts_with('I');
+  return NpyHeader{.kind = is_signed ? 'i' : 'u',
+                   .width = bits(tensor.dtype) / 8,
+                   .shape = tensor.shape,
+                   .count = tensor.numel()};
 }
 
 std::vector<int32_t> read_labels(const fs::path& file) {
   const ReadyInput found = read_input(file, kLabels);
-  const Reader read = reader_of(found.info.dtype);
-  if (read == nullptr || found.info.shape.size() != 1) {
+  const std::optional<NpyHeader> header = header_of(found.info);
+  if (!header || found.info.shape.size() != 1) {
     throw Error(file.string() + ": labels are " +
                 std::string(name(found.info.dtype)) + " " +
                 shape_text(found.info.shape) +
                 ", expected whole numbers, one an example");
   }
-  std::vector<int32_t> labels;
-  for (size_t i = 0; i < static_cast<size_t>(found.info.shape[0]); ++i) {
-    const int64_t label = read(found.values, i);
-    if (label < 0 || label > std::numeric_limits<int32_t>::max()) {
-      throw Error(file.string() + ": label " + std::to_string(i) +
-                  " is out of range");
-    }
-    labels.push_back(static_cast<int32_t>(label));
-  }
-  return labels;
+  return npy_labels(*header, found.values, file.string());
 }
 
 // The examples from `begin` to `end`.
