@@ -40,8 +40,10 @@ void Judges::make(std::span<const DatasetSpec> specs, const Checkpoint& like) {
   devices_.front() =
       make_on(devices.front(), specs, like, launch_.rank * jobs());
   const auto held_out = specs.first(specs.size() - arguments_.eval.test.size());
-  for (size_t i = 1; i < devices.size(); ++i) {
-    devices_.push_back(make_on(devices[i], held_out, like, 0));
+  // Without held-out data it is a command that chooses, on no device.
+  for (size_t i = 1; i < devices.size() && !held_out.empty(); ++i) {
+    devices_.push_back(
+        make_on(devices[i], held_out, like, static_cast<int64_t>(i)));
   }
   for (int i = 1; i < jobs() && leads(); ++i) {
     devices_.push_back(make_on(device, {}, like, i));
