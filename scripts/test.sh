@@ -17,7 +17,6 @@ case ${1:-} in
   --asan)
     build=build/asan
     options+=("-DSOUP_SANITIZE=address,undefined")
-    tests=(--label-exclude '^check$')  # of the sources, not of the program
     ;;
   --tsan)
     build=build/tsan
