@@ -19,19 +19,20 @@ import tempfile
 import time
 from pathlib import Path
 
+from checks import Checks
+
 ELEMENTS = 1 << 21  # 8 MB a file
 TENSORS = 4
 ROUNDS = 15  # kills, for each kind of output
 OUTPUTS = ("out.safetensors", "out.pt", "out/")
 
 
-class Faults:
+class Faults(Checks):
     def __init__(self, soup, folder):
+        super().__init__()
         self.soup = soup
         self.folder = folder
         self.choose(OUTPUTS[0])
-        self.wrong = []
-        self.checks = 0
         self.inputs = [f"{name}.safetensors" for name in "abcd"]
         self.write_inputs()
 
@@ -48,11 +49,6 @@ class Faults:
                 b"\x7f", b"\x3f") * (ELEMENTS // 64)
             (self.folder / name).write_bytes(
                 len(text).to_bytes(8, "little") + text + values)
-
-    def check(self, holds, what):
-        self.checks += 1
-        if not holds:
-            self.wrong.append(what)
 
     def start(self, before=(), limit=None):
         """The program, behind the words of `before`; files up to `limit`."""
@@ -226,9 +222,7 @@ def main():
             faults.read_only_folder()
         faults.unreadable_folder()
         faults.full_disk()
-    print(*faults.wrong, sep="\n")
-    print(f"{faults.checks} checks, {len(faults.wrong)} wrong")
-    return 1 if faults.wrong else 0
+    return faults.report()
 
 
 if __name__ == "__main__":

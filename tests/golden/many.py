@@ -20,7 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from resume import MODELS, ZOO, Search, make_data  # beside this file
+from checks import Checks  # beside this file
+from resume import Search, make_data, make_zoo
 
 LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_", "MASTER_", "TORCHELASTIC_",
              "SLURM_", "OMPI_", "PMI_")
@@ -99,17 +100,11 @@ class Processes:
         raise TimeoutError(f"rank {rank} does not work")
 
 
-class Proof:
+class Proof(Checks):
     def __init__(self, soup, folder):
+        super().__init__()
         self.soup = soup
         self.folder = folder
-        self.wrong = []
-        self.checks = 0
-
-    def check(self, holds, what):
-        self.checks += 1
-        if not holds:
-            self.wrong.append(what)
 
     def search(self, judge):
         search = Search(self.soup, self.folder, *judge)
@@ -256,10 +251,7 @@ def main():
         return 77
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "zoo").mkdir()
-        for path in [ZOO / "config.json",
-                     *sorted(ZOO.glob("model_*.safetensors"))[:MODELS]]:
-            (folder / "zoo" / path.name).write_bytes(path.read_bytes())
+        make_zoo(folder)
         (folder / "more").mkdir()
         make_data(folder / "more", seed=2, name="other")
         make_data(folder)
@@ -268,9 +260,7 @@ def main():
             proof.by_torchrun(torchrun)
         else:
             proof.by_environment()
-    print(*proof.wrong, sep="\n")
-    print(f"{proof.checks} checks, {len(proof.wrong)} wrong")
-    return 1 if proof.wrong else 0
+    return proof.report()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from checks import Checks
+
 ZOO = Path(__file__).resolve().parents[2] / "configs" / "zoo"
 MODELS = 6
 EXAMPLES = 400
@@ -27,6 +29,14 @@ EXAMPLES = 400
 def idx(path, shape, data):
     header = bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
     path.write_bytes(header + data)
+
+
+def make_zoo(folder):
+    """Some of the demo's models, in zoo/."""
+    (folder / "zoo").mkdir()
+    for path in [ZOO / "config.json",
+                 *sorted(ZOO.glob("model_*.safetensors"))[:MODELS]]:
+        (folder / "zoo" / path.name).write_bytes(path.read_bytes())
 
 
 def make_data(folder, seed=1, name="noise"):
@@ -92,16 +102,7 @@ class Search:
             path.unlink(missing_ok=True)
 
 
-class Proof:
-    def __init__(self):
-        self.wrong = []
-        self.checks = 0
-
-    def check(self, holds, what):
-        self.checks += 1
-        if not holds:
-            self.wrong.append(what)
-
+class Proof(Checks):
     def killed(self, search, kills, rng):
         begin = time.monotonic()
         code, out, err = search.run()
@@ -190,10 +191,7 @@ def main():
     rng = random.Random(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "zoo").mkdir()
-        for path in [ZOO / "config.json",
-                     *sorted(ZOO.glob("model_*.safetensors"))[:MODELS]]:
-            (folder / "zoo" / path.name).write_bytes(path.read_bytes())
+        make_zoo(folder)
         make_data(folder)
         soup = options.soup.resolve()
         # A score that depends on the bytes alone, and a trace of every call.
@@ -210,9 +208,7 @@ def main():
         proof.killed(Search(soup, folder, "--val", "noise.json", "--epochs", "2",
                             "--folds", "2", "--batch-size", "64",
                             kind="learned"), options.kills // 5, rng)
-    print(*proof.wrong, sep="\n")
-    print(f"{proof.checks} checks, {len(proof.wrong)} wrong")
-    return 1 if proof.wrong else 0
+    return proof.report()
 
 
 if __name__ == "__main__":

@@ -105,6 +105,15 @@ class SpeculationTest : public ::testing::Test {
     return said;
   }
 
+  /// As rank 0 of two processes.
+  Said search_with_another(Store& store) {
+    Device device(false);
+    SearchOptions options;
+    options.store = &store;
+    options.processes = 2;
+    return search({}, options, device);
+  }
+
   Said search_on(const Way& way, size_t devices) {
     std::vector<std::unique_ptr<Device>> all;
     for (size_t i = 0; i < devices; ++i) {
@@ -205,11 +214,7 @@ TEST_F(SpeculationTest, AProcessThatWasGivenSomethingElseIsRefused) {
         },
         "was given something else than rank 0: --accept was ge, is gt");
   });
-  Device device(false);
-  SearchOptions options;
-  options.store = &store;
-  options.processes = 2;
-  EXPECT_EQ(search({}, options, device), alone);
+  EXPECT_EQ(search_with_another(store), alone);
 }
 
 TEST_F(SpeculationTest, ABadCheckpointOfAnotherProcessIsNoticed) {
@@ -223,11 +228,7 @@ TEST_F(SpeculationTest, ABadCheckpointOfAnotherProcessIsNoticed) {
     Pulse pulse(store, 1);
     take_part(pulse, "greedy", theirs, device.evaluator, {});
   });
-  Device device(false);
-  SearchOptions options;
-  options.store = &store;
-  options.processes = 2;
-  EXPECT_EQ(search({}, options, device), alone);
+  EXPECT_EQ(search_with_another(store), alone);
 }
 
 TEST_F(SpeculationTest, AProcessWhoseStoreHasGoneFails) {
