@@ -56,11 +56,15 @@ struct Verdict {
 
 /// Called after every batch with its verdicts; false stops the evaluation.
 using Watch = std::function<bool(std::span<const Verdict>)>;
+/// Receives the logits (row-major [n, classes]) beside the verdicts of a batch.
+using LogitsWatch =
+    std::function<void(std::span<const Verdict>, std::span<const float>)>;
 
 struct EvaluateOptions {
   /// Examples in the order they are to be looked at; empty: file order.
   std::span<const int64_t> order = {};
   Watch watch = {};
+  LogitsWatch logits = {};  ///< called first; wants Evaluator::classes()
   /// Ends what has no batches to watch (`--eval-cmd`), which then fails.
   std::stop_token stop = {};
   /// Told of every example that was looked at (of one for a whole score).
@@ -130,18 +134,28 @@ class Evaluator {
   /// These will be scored next, in this order: whoever can do several at once
   /// begins with them.
   virtual void look_ahead(std::span<const Checkpoint* const> /*weights*/) {}
+  /// How many logits of an example can be watched; 0: none, where scores come
+  /// from elsewhere.
+  virtual int64_t classes() const { return 0; }
+  /// Examples of one batch: fewer at a time are no less work.
+  virtual int64_t batch_size() const { return 1; }
   /// Score of `weights`; nullopt when `watch` stopped it.
+  /// Throws Error when the weights do not fit, UsageError where logits are
+  /// watched that are of two precisions.
+  virtual std::optional<Score> evaluate(const Checkpoint& weights,
+                                        const EvaluateOptions& = {});
+  /// What evaluate() is made of, where there are examples(): shows the watches
+  /// what `weights` say of them; false when stopped.
   /// An example's verdict depends on the weights and the example alone, not on
   /// its neighbours in a batch, nor, on a CPU, on batch size and threads.
-  /// Throws Error when the weights do not fit.
-  virtual std::optional<Score> evaluate(const Checkpoint& weights,
-                                        const EvaluateOptions& = {}) = 0;
-  /// What `weights` say of every example, as holds_logits() has it; null where
-  /// scores come from elsewhere. Throws as evaluate() does, and UsageError
-  /// where logits are of two precisions.
-  virtual CheckpointPtr logits(const Checkpoint& /*weights*/,
-                               Progress* /*progress*/) {
-    return nullptr;
+  virtual bool look(const Checkpoint& /*weights*/, const EvaluateOptions&) {
+    return false;
+  }
+  /// The score by verdicts on at least one example, each once and in any order,
+  /// whoever looked. `path`: of the weights, for messages.
+  virtual Score summarize(const std::filesystem::path& /*path*/,
+                          std::vector<Verdict> /*verdicts*/) const {
+    return {};
   }
   /// The loss of the same model on the same examples; null where scores come
   /// from elsewhere.
@@ -178,10 +192,9 @@ struct EvaluatorOptions {
   /// fp32; bf16, fp16 or tf32: fast, and float32 where that is too close to
   /// call, so that counts are those of fp32; bf16-only and so on: fast alone.
   std::string precision = "fp32";
-  /// Receives the logits of every batch (row-major [n, classes]), beside the
-  /// verdicts; for --logits.
-  std::function<void(std::span<const Verdict>, std::span<const float>)> logits =
-      {};
+  /// Logits will be watched: a precision that cannot give them is refused at
+  /// once.
+  bool logits = false;
 };
 
 /// Evaluators in process, one per data set, that share one resident model of
@@ -220,7 +233,8 @@ EngineInfo engine_info();
 
 /// The store of the processes of `launch`, PyTorch's TCPStore; the one that
 /// hosts it listens from now on. Waits five minutes for it.
-/// Throws Error when it cannot be reached.
+/// Throws UsageError where nothing says at which address, Error when it cannot
+/// be reached.
 std::unique_ptr<Store> connect_store(const Launch& launch);
 
 /// What `--device` asks for, each as EvaluatorOptions::device: for `all` and

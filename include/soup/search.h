@@ -1,17 +1,13 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "core/store.h"
@@ -21,6 +17,8 @@
 
 /// Choosing ingredients: checkpoints and scores in, a Recipe out.
 namespace soup {
+
+class Pulse;
 
 /// One step of a greedy search.
 struct Candidate {
@@ -110,6 +108,19 @@ struct Optimism {
   double apart = 0;   ///< score of all examples, each by the search without it
 };
 
+/// Who evaluates beside the first evaluators of this process, at the same time.
+/// What is found is the same however many there are.
+struct Others {
+  /// What evaluates the same on other devices: for each, one for every
+  /// evaluator of the first.
+  std::vector<std::vector<Evaluator*>> devices = {};
+  /// Where other processes, each with a Participant, look for work; null: none.
+  Store* store = nullptr;
+  int64_t processes = 1;  ///< all together
+
+  bool any() const { return !devices.empty() || store != nullptr; }
+};
+
 struct SearchOptions {
   Order order = Order::kScore;
   std::vector<std::filesystem::path> visit = {};  ///< for Order::kFile
@@ -130,13 +141,9 @@ struct SearchOptions {
   std::map<std::string, Score> scores = {};  ///< known scores by path
   /// More held-out data, on which no step may lower the score.
   std::vector<Evaluator*> guards = {};
-  /// What evaluates the same on other devices, at the same time: evaluators,
-  /// each followed by its guards. Candidates are tried ahead of their turn; the
-  /// result is the same however many there are.
-  std::vector<std::vector<Evaluator*>> more_devices = {};
-  /// Where other processes that call take_part() look for work; null: none.
-  Store* store = nullptr;
-  int64_t processes = 1;  ///< all together
+  /// On each device evaluators are followed by their guards. Candidates are
+  /// tried ahead of their turn.
+  Others others = {};
   /// Folder of the journal: the same search goes on where it stopped. Empty:
   /// none is kept.
   std::filesystem::path run_dir = {};
@@ -175,38 +182,58 @@ std::unique_ptr<Evaluator> make_weighted_mean(
     std::span<const std::unique_ptr<Evaluator>> sets,
     std::span<const double> shares);
 
-/// Tells in a store that this process lives, from its start on, and hears what
-/// is no longer wanted of it.
-class Pulse {
+/// A process that evaluates for that of rank 0. It tells in the store that it
+/// lives, from its start on.
+class Participant {
  public:
   /// `rank`: of this process, above 0. `store` outlives it.
-  Pulse(Store& store, int64_t rank);
-  Pulse(const Pulse&) = delete;
-  Pulse& operator=(const Pulse&) = delete;
+  Participant(Store& store, int64_t rank);
+  ~Participant();
+  Participant(const Participant&) = delete;
+  Participant& operator=(const Participant&) = delete;
 
-  Store& store() const { return store_; }
-  const std::string& token() const { return token_; }
-  /// Stops when job `number` is no longer wanted or the store has gone.
-  std::stop_token watch(int64_t number);
+  /// Evaluates for the search, or Scoring, `command` of the same arguments,
+  /// until it has ended. Further evaluators are guards.
+  /// Throws Error when rank 0 has gone, or was given something else.
+  void take_part(std::string_view command,
+                 std::span<const CheckpointPtr> checkpoints,
+                 Evaluator& evaluator, const SearchOptions& options);
 
  private:
-  void beat(const std::stop_token& end);
-
-  Store& store_;
-  std::string token_;
-  std::mutex mutex_;
-  std::condition_variable_any ended_;
-  int64_t number_ = 0;
-  std::stop_source unwanted_;
-  std::jthread thread_;  ///< last: it uses all above
+  std::unique_ptr<Pulse> pulse_;
 };
 
-/// Evaluates for the search `search` of the same arguments that the process of
-/// rank 0 runs, until it has ended.
-/// Throws Error when that process has gone, or was given something else.
-void take_part(Pulse& pulse, std::string_view search,
-               std::span<const CheckpointPtr> checkpoints, Evaluator& evaluator,
-               const SearchOptions& options);
+/// Scores of checkpoints, each by all that help: every example is looked at
+/// once, by whoever has time.
+class Scoring {
+ public:
+  /// One checkpoint on one data set, by their positions.
+  struct Item {
+    size_t checkpoint = 0;
+    size_t set = 0;
+  };
+
+  /// `command`: names to other processes what this is. `evaluators`: one for
+  /// every data set. All outlive it.
+  Scoring(std::string_view command, std::span<const CheckpointPtr> checkpoints,
+          std::span<Evaluator* const> evaluators, const Others& others);
+  ~Scoring();
+  Scoring(const Scoring&) = delete;
+  Scoring& operator=(const Scoring&) = delete;
+
+  /// These will be asked for next, in this order, with or without logits:
+  /// whoever is free begins with them.
+  void expect(std::span<const Item> items, bool logits = false);
+  /// As Evaluator::evaluate() of all examples in file order; a watch does not
+  /// stop it.
+  Score score(const Item& item, const EvaluateOptions& options);
+  /// What the checkpoint says of every example, as holds_logits() has it.
+  CheckpointPtr logits(const Item& item, Progress* progress);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// A row of the table of searches.
 struct Search {

@@ -16,6 +16,9 @@ class Task {
   virtual ~Task() = default;
   /// Runs after parsing. Returns the exit code (0 or 1); other failures throw.
   virtual int run(const Output& output) = 0;
+  /// True where the processes of a launcher work together; else only that of
+  /// rank 0 does.
+  virtual bool spreads() const { return false; }
 };
 
 /// A row of the table of commands.

@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <chrono>
+#include <numeric>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/describe.h"
+#include "cli/judges.h"
 #include "cli/options.h"
 #include "cli/selection.h"
 #include "cli/steps.h"
@@ -18,6 +21,7 @@ class Ensemble : public Task {
   explicit Ensemble(CLI::App& app) {
     checkpoints_.add_to(app);
     eval_.add_to(app, true);
+    eval_.spread(app);
     CLI::Option* greedy =
         app.add_flag("--greedy", greedy_,
                      "choose the members, as soup greedy chooses ingredients");
@@ -28,6 +32,7 @@ class Ensemble : public Task {
 
   int run(const Output& output) override {
     const Clock::time_point begin = Clock::now();
+    judges_.emplace(JudgeArguments{.eval = eval_, .spreads = true});
     const Search& search =
         greedy_ ? selection_.choose(search_) : find_search("uniform");
     if (!eval_.by_command.command.empty()) {
@@ -36,13 +41,21 @@ class Ensemble : public Task {
     const auto specs = eval_.specs(false);
     auto members = checkpoints_.collect();
     const size_t widest = width(members);
-    std::vector<CheckpointPtr> models;
     if (eval_.val.empty()) {
       check_ready(*members.front());
+      if (!judges_->leads()) return 0;
     } else {
-      models = std::move(members);
-      judges_ = make_evaluators(specs, *models.front(), eval_.options);
-      members = pass(models, 0);
+      models_ = std::move(members);
+      eval_.options.logits = true;
+      judges_->make(specs, *models_.front());
+      if (!judges_->leads()) {
+        judges_->take_part(kName, models_, {});
+        return 0;
+      }
+      scoring_.emplace(kName, models_, judges_->panel(), judges_->others());
+      std::vector<size_t> all(models_.size());
+      std::iota(all.begin(), all.end(), size_t{0});
+      members = pass(all, 0);
     }
     const auto judge =
         make_logits_evaluator(*members.front(), name_of(0), metric());
@@ -57,11 +70,15 @@ class Ensemble : public Task {
     report(result, std::chrono::duration<double>(Clock::now() - begin).count(),
            output);
     print_table(output, {{""}, {"members", 0, true}, {"", 0, true}},
-                rows(result, models, output));
+                rows(result, output));
     return 0;
   }
 
+  bool spreads() const override { return true; }
+
  private:
+  static constexpr const char* kName = "ensemble";
+
   const std::string& metric() const { return eval_.options.metric; }
 
   // Without --val the files themselves must say what models say.
@@ -77,7 +94,8 @@ class Ensemble : public Task {
   }
 
   std::string name_of(size_t set) const {
-    return set < judges_.size() ? judges_[set]->dataset() : "logits";
+    const auto judges = judges_->all();
+    return set < judges.size() ? judges[set]->dataset() : "logits";
   }
 
   static size_t width(std::span<const CheckpointPtr> checkpoints) {
@@ -88,15 +106,17 @@ class Ensemble : public Task {
     return widest;
   }
 
-  /// Logits of every model on the data set of `judges_[set]`.
-  std::vector<CheckpointPtr> pass(std::span<const CheckpointPtr> models,
-                                  size_t set) {
-    Evaluator& judge = *judges_[set];
+  /// Logits of `models`, by their positions, on one data set.
+  std::vector<CheckpointPtr> pass(std::span<const size_t> models, size_t set) {
     const auto progress =
-        evaluation_progress("logits", {&judge}, std::ssize(models));
+        evaluation_progress("logits", {judges_->all()[set].get()},
+                            std::ssize(models));
+    std::vector<Scoring::Item> items;
+    for (const size_t model : models) items.push_back({model, set});
+    scoring_->expect(items, true);
     std::vector<CheckpointPtr> made;
-    for (const CheckpointPtr& model : models) {
-      made.push_back(judge.logits(*model, progress.get()));
+    for (const Scoring::Item& item : items) {
+      made.push_back(scoring_->logits(item, progress.get()));
     }
     return made;
   }
@@ -147,8 +167,7 @@ class Ensemble : public Task {
 
   /// What best single and ensemble score; on --test they are scored now.
   std::vector<std::vector<std::string>> rows(
-      const SearchResult& result, std::span<const CheckpointPtr> models,
-      const Output& output) {
+      const SearchResult& result, const Output& output) {
     std::vector<std::vector<std::string>> all;
     const std::string count = std::to_string(result.recipe.ingredients.size());
     if (result.best_single) {
@@ -157,12 +176,14 @@ class Ensemble : public Task {
     }
     all.push_back({"ensemble on " + result.score->dataset, count,
                    score_text(*result.score)});
-    for (size_t set = 1; set < judges_.size(); ++set) {
-      std::vector<CheckpointPtr> chosen;
+    for (size_t set = 1; set < judges_->all().size(); ++set) {
+      std::vector<size_t> which;
       for (const Ingredient& ingredient : result.recipe.ingredients) {
-        const auto model = find(models, ingredient.path);
-        chosen.push_back(std::move(pass({&*model, 1}, set).front()));
+        const std::span<const CheckpointPtr> models(models_);
+        which.push_back(static_cast<size_t>(find(models, ingredient.path) -
+                                            models.begin()));
       }
+      const std::vector<CheckpointPtr> chosen = pass(which, set);
       const auto judge =
           make_logits_evaluator(*chosen.front(), name_of(set), metric());
       const Score score = judge->evaluate(*mean(result.recipe, chosen)).value();
@@ -177,7 +198,9 @@ class Ensemble : public Task {
   SelectionArguments selection_;
   SearchOptions search_;
   bool greedy_ = false;
-  std::vector<std::unique_ptr<Evaluator>> judges_;
+  std::optional<Judges> judges_;
+  std::vector<CheckpointPtr> models_;
+  std::optional<Scoring> scoring_;  ///< last: it uses those above
 };
 
 }  // namespace

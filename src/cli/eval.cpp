@@ -1,6 +1,7 @@
 #include "cli/check_data.h"
 #include "cli/commands.h"
 #include "cli/describe.h"
+#include "cli/judges.h"
 #include "cli/options.h"
 #include "cli/pair.h"
 #include "cli/predictions.h"
@@ -15,6 +16,7 @@ class Eval : public Task {
   explicit Eval(CLI::App& app) {
     checkpoints_.add_to(app);
     eval_.add_to(app, false);
+    eval_.spread(app);
     app.add_option("--predictions", predictions_,
                    "write what the model says of each example to this file: "
                    "JSON Lines, or a NumPy array when it ends in .npy");
@@ -28,48 +30,53 @@ class Eval : public Task {
   }
 
   int run(const Output& output) override {
+    Judges judges({.eval = eval_, .spreads = true});
     const auto specs = eval_.specs(true);
-    if (check_data_) return check_data(specs, output);
+    if (check_data_) return judges.leads() ? check_data(specs, output) : 0;
     check_files(specs.size());
     const auto checkpoints = checkpoints_.collect();
-    if (checkpoints.size() > 1 && !(predictions_.empty() && logits_.empty())) {
-      throw UsageError("--predictions and --logits describe one checkpoint, " +
-                       std::to_string(checkpoints.size()) + " were given");
+    check_number(checkpoints.size());
+    eval_.options.logits = keeps();
+    judges.make(specs, *checkpoints.front());
+    if (compare_) check_counts(judges.all());
+    if (!judges.leads()) {
+      judges.take_part(kName, checkpoints, {});
+      return 0;
     }
-    if (compare_ && checkpoints.size() != 2) {
-      throw UsageError("--compare wants two checkpoints, " +
-                       std::to_string(checkpoints.size()) + " were given");
-    }
-    Predictions predictions;
-    EvaluatorOptions options = eval_.options;
-    if (!predictions_.empty() || !logits_.empty()) {
-      options.logits = predictions.collector();
-    }
-    std::vector<std::unique_ptr<Evaluator>> evaluators;
-    if (!eval_.by_command.command.empty()) {
-      evaluators.push_back(make_command_evaluator(eval_.by_command));
-    } else {
-      evaluators = make_evaluators(specs, *checkpoints.front(), options);
-    }
-    if (compare_) check_counts(evaluators);
-    score(checkpoints, evaluators, output);
+    score(checkpoints, judges, output);
+    const Evaluator& first = *judges.all().front();
     if (!predictions_.empty()) {
-      predictions.write_predictions(predictions_, force_, *evaluators.front());
+      kept_.write_predictions(predictions_, force_, first);
     }
-    if (!logits_.empty()) {
-      predictions.write_logits(logits_, force_, *evaluators.front());
-    }
+    if (!logits_.empty()) kept_.write_logits(logits_, force_, first);
     return 0;
   }
 
+  bool spreads() const override { return true; }
+
  private:
+  static constexpr const char* kName = "eval";
+
+  bool keeps() const { return !predictions_.empty() || !logits_.empty(); }
+
   void check_files(size_t datasets) const {
-    if (predictions_.empty() && logits_.empty()) return;
+    if (!keeps()) return;
     if (datasets != 1) {
       throw UsageError("--predictions and --logits need exactly one --val");
     }
     if (!predictions_.empty()) check_writable(predictions_, force_);
     if (!logits_.empty()) check_output(logits_, {.force = force_});
+  }
+
+  void check_number(size_t checkpoints) const {
+    if (checkpoints > 1 && keeps()) {
+      throw UsageError("--predictions and --logits describe one checkpoint, " +
+                       std::to_string(checkpoints) + " were given");
+    }
+    if (compare_ && checkpoints != 2) {
+      throw UsageError("--compare wants two checkpoints, " +
+                       std::to_string(checkpoints) + " were given");
+    }
   }
 
   static void check_counts(
@@ -82,33 +89,35 @@ class Eval : public Task {
     }
   }
 
-  void score(std::span<const CheckpointPtr> checkpoints,
-             std::span<const std::unique_ptr<Evaluator>> evaluators,
-             const Output& output) const {
+  void score(std::span<const CheckpointPtr> checkpoints, const Judges& judges,
+             const Output& output) {
+    const std::vector<Evaluator*> evaluators = judges.panel();
+    Scoring scoring(kName, checkpoints, evaluators, judges.others());
+    std::vector<Scoring::Item> items;
+    for (size_t c = 0; c < checkpoints.size(); ++c) {
+      for (size_t i = 0; i < evaluators.size(); ++i) items.push_back({c, i});
+    }
+    scoring.expect(items, !logits_.empty());
+    const auto progress = evaluation_progress(
+        "scoring", {evaluators.begin(), evaluators.end()},
+        std::ssize(checkpoints));
     std::vector<Column> columns = {{"checkpoint", 0, false}};
-    for (const auto& e : evaluators) columns.push_back({e->dataset(), 0, true});
+    for (const Evaluator* e : evaluators) {
+      columns.push_back({e->dataset(), 0, true});
+    }
     std::vector<std::vector<std::string>> rows;
-    std::vector<const Evaluator*> all;
-    for (const auto& e : evaluators) all.push_back(e.get());
-    const auto progress =
-        evaluation_progress("scoring", all, std::ssize(checkpoints));
-    std::vector<const Checkpoint*> next;
-    for (const CheckpointPtr& c : checkpoints) next.push_back(c.get());
-    for (const auto& e : evaluators) e->look_ahead(next);
     std::vector<Pair> pairs;
     if (compare_) pairs = make_pairs(checkpoints, evaluators);
-    for (size_t c = 0; c < checkpoints.size(); ++c) {
-      const CheckpointPtr& checkpoint = checkpoints[c];
-      std::vector<std::string> row = {checkpoint->path().string()};
-      for (size_t i = 0; i < evaluators.size(); ++i) {
-        EvaluateOptions options{.progress = progress.get()};
-        if (compare_) options.watch = pairs[i].watch(c);
-        const Score result =
-            evaluators[i]->evaluate(*checkpoint, options).value();
-        output.object(describe_score(checkpoint->path(), result));
-        row.push_back(score_text(result));
-      }
-      rows.push_back(std::move(row));
+    for (const Scoring::Item& item : items) {
+      const auto& path = checkpoints[item.checkpoint]->path();
+      EvaluateOptions options{.progress = progress.get()};
+      if (compare_) options.watch = pairs[item.set].watch(item.checkpoint);
+      if (!predictions_.empty()) options.watch = kept_.watch();
+      if (!logits_.empty()) options.logits = kept_.logits_watch();
+      const Score result = scoring.score(item, options);
+      output.object(describe_score(path, result));
+      if (item.set == 0) rows.push_back({path.string()});
+      rows.back().push_back(score_text(result));
     }
     print_table(output, columns, rows);
     if (compare_) print_pairs(pairs, output);
@@ -116,9 +125,9 @@ class Eval : public Task {
 
   std::vector<Pair> make_pairs(
       std::span<const CheckpointPtr> checkpoints,
-      std::span<const std::unique_ptr<Evaluator>> evaluators) const {
+      std::span<Evaluator* const> evaluators) const {
     std::vector<Pair> pairs;
-    for (const auto& evaluator : evaluators) {
+    for (const Evaluator* evaluator : evaluators) {
       pairs.emplace_back(checkpoints[0]->path().string(),
                          checkpoints[1]->path().string(), evaluator->dataset(),
                          eval_.options.metric);
@@ -151,6 +160,7 @@ class Eval : public Task {
   std::filesystem::path logits_;
   bool compare_ = false;
   bool check_data_ = false;
+  Predictions kept_;
   bool force_ = false;
 };
 

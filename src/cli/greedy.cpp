@@ -16,10 +16,7 @@ class Greedy : public Task {
     arguments_.eval.add_to(app, true);
     arguments_.eval.allow_shares(app);
     arguments_.spreads = true;
-    app.get_option("--device")
-        ->description(
-            "auto, cpu, cuda, cuda:N; several at once: all, cuda:0,1. Of the "
-            "processes of a launcher on one machine each takes one");
+    arguments_.eval.spread(app);
     app.get_option("--eval-jobs")
         ->description(
             "how many of --eval-cmd run at once, on candidates ahead of their "
@@ -46,9 +43,13 @@ class Greedy : public Task {
     if (arguments_.search.optimism_folds > 0 && search.name != "greedy") {
       throw UsageError("--optimism: is of the plain greedy search");
     }
+    // RADIN's sets are those of ensembles.
+    arguments_.eval.options.logits = arguments_.search.budget > 0;
     complete_run_dir(arguments_.search, arguments_.output.out);
     return run_search(search, arguments_, output);
   }
+
+  bool spreads() const override { return true; }
 
  private:
   // After all others, most of which it excludes.

@@ -9,7 +9,7 @@
 
 namespace soup {
 
-Judges::Judges(const SoupArguments& arguments) : arguments_(arguments) {
+Judges::Judges(const JudgeArguments& arguments) : arguments_(arguments) {
   if (arguments.spreads) launch_ = read_launch(environment());
   if (!leads()) log::set_level(log::Level::kErrors);
 }
@@ -23,10 +23,10 @@ void Judges::connect() {
   if (launch_.size == 1) return;
   store_ = connect_store(launch_);
   if (!leads()) {
-    pulse_.emplace(*store_, launch_.rank);
+    participant_.emplace(*store_, launch_.rank);
     return;
   }
-  log::info("one search by " + std::to_string(launch_.size) +
+  log::info("one evaluation by " + std::to_string(launch_.size) +
             " processes, started by " + launch_.launcher);
 }
 
@@ -39,11 +39,12 @@ void Judges::make(std::span<const DatasetSpec> specs, const Checkpoint& like) {
   }
   devices_.front() =
       make_on(devices.front(), specs, like, launch_.rank * jobs());
-  const auto held_out = specs.first(specs.size() - arguments_.eval.test.size());
+  const size_t apart = arguments_.chooses ? arguments_.eval.test.size() : 0;
+  const auto shared = specs.first(specs.size() - apart);
   // Without held-out data it is a command that chooses, on no device.
-  for (size_t i = 1; i < devices.size() && !held_out.empty(); ++i) {
+  for (size_t i = 1; i < devices.size() && !shared.empty(); ++i) {
     devices_.push_back(
-        make_on(devices[i], held_out, like, static_cast<int64_t>(i)));
+        make_on(devices[i], shared, like, static_cast<int64_t>(i)));
   }
   for (int i = 1; i < jobs() && leads(); ++i) {
     devices_.push_back(make_on(device, {}, like, i));
@@ -76,12 +77,11 @@ Judges::Evaluators Judges::make_on(const std::string& device,
     CommandOptions options = eval.by_command;
     if (jobs() > 1) options.jobs = 1;
     options.number = number;
-    options.folder = folder_of(arguments_.output.out);
-    const std::filesystem::path& run = arguments_.search.run_dir;
-    if (!run.empty()) options.log = run / "eval-cmd.log";
+    options.folder = arguments_.folder;
+    options.log = arguments_.log;
     made.insert(made.begin(), make_command_evaluator(options));
   }
-  if (eval.val.size() > 1) {
+  if (arguments_.chooses && eval.val.size() > 1) {
     const std::span sets(made);
     auto mean = make_weighted_mean(sets.first(eval.val.size()), eval.shares());
     made.insert(made.begin(), std::move(mean));
@@ -94,31 +94,34 @@ size_t Judges::first_guard() const {
   return sets > 1 ? 1 + sets : 1;
 }
 
-std::vector<Evaluator*> Judges::guards_of(const Evaluators& evaluators) const {
-  std::vector<Evaluator*> guards;
+std::vector<Evaluator*> Judges::panel_of(const Evaluators& evaluators) const {
+  std::vector<Evaluator*> panel;
+  if (!arguments_.chooses) {
+    for (const auto& one : evaluators) panel.push_back(one.get());
+    return panel;
+  }
+  panel.push_back(evaluators.front().get());
   for (size_t i = 0; i < arguments_.eval.guard.size(); ++i) {
-    guards.push_back(evaluators[first_guard() + i].get());
+    panel.push_back(evaluators[first_guard() + i].get());
   }
-  return guards;
+  return panel;
 }
 
-void Judges::complete(SearchOptions& options) const {
-  options.guards = guards_of(devices_.front());
+Others Judges::others() const {
+  Others others{.store = store_.get(), .processes = launch_.size};
   for (size_t i = 1; i < devices_.size(); ++i) {
-    std::vector<Evaluator*> device = guards_of(devices_[i]);
-    device.insert(device.begin(), devices_[i].front().get());
-    options.more_devices.push_back(std::move(device));
+    others.devices.push_back(panel_of(devices_[i]));
   }
-  options.store = store_.get();
-  options.processes = launch_.size;
+  return others;
 }
 
-void Judges::take_part(const Search& search,
+void Judges::take_part(std::string_view command,
                        std::span<const CheckpointPtr> checkpoints,
                        SearchOptions options) {
-  options.guards = guards_of(devices_.front());
+  const std::vector<Evaluator*> panel = this->panel();
+  options.guards.assign(panel.begin() + 1, panel.end());
   try {
-    soup::take_part(*pulse_, search.name, checkpoints, *all().front(), options);
+    participant_->take_part(command, checkpoints, *panel.front(), options);
   } catch (const Error& e) {
     throw Error("rank " + std::to_string(launch_.rank) + ": " + e.what());
   }

@@ -1,24 +1,37 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
-#include "cli/soup_command.h"
+#include "cli/options.h"
 #include "core/launch.h"
+#include "soup/search.h"
 
 namespace soup {
 
-/// What scores in a search: evaluators on one device or several, in one process
-/// or in all that a launcher started.
+/// What a command scores with.
+struct JudgeArguments {
+  const EvalArguments& eval;
+  bool spreads = false;  ///< over devices and the processes of a launcher
+  /// The first judge chooses, with guards; what is for --test is scored by the
+  /// first device. Else all judges score alike.
+  bool chooses = false;
+  std::filesystem::path folder = ".";  ///< for candidates of --eval-cmd
+  std::filesystem::path log = {};      ///< of --eval-cmd; empty: stderr
+};
+
+/// Evaluators on one device or several, in one process or in all that a
+/// launcher started.
 class Judges {
  public:
-  /// Reads what a launcher says, where the search can make use of it.
-  explicit Judges(const SoupArguments& arguments);
+  /// Reads what a launcher says, where the command can make use of it.
+  explicit Judges(const JudgeArguments& arguments);
 
-  /// True in the process that searches, prints and writes; the others
-  /// evaluate for it.
+  /// True in the process that prints and writes; the others evaluate for it.
   bool leads() const { return launch_.rank == 0; }
   /// Finds the other processes, then loads data and models. `specs`: as of
   /// EvalArguments::specs(). `like`: one of the checkpoints.
@@ -30,10 +43,12 @@ class Judges {
   std::span<const std::unique_ptr<Evaluator>> all() const {
     return devices_.front();
   }
-  /// Tells a search of guards, devices and processes.
-  void complete(SearchOptions& options) const;
-  /// Evaluates for rank 0 until it has ended.
-  void take_part(const Search& search,
+  /// Those of the first device that every device and process has: all, or the
+  /// one that chooses and its guards.
+  std::vector<Evaluator*> panel() const { return panel_of(devices_.front()); }
+  Others others() const;
+  /// Evaluates for the search or command of rank 0 until it has ended.
+  void take_part(std::string_view command,
                  std::span<const CheckpointPtr> checkpoints,
                  SearchOptions options);
 
@@ -46,12 +61,12 @@ class Judges {
                      int64_t number);
   int jobs() const;
   size_t first_guard() const;
-  std::vector<Evaluator*> guards_of(const Evaluators& evaluators) const;
+  std::vector<Evaluator*> panel_of(const Evaluators& evaluators) const;
 
-  const SoupArguments& arguments_;
+  JudgeArguments arguments_;
   Launch launch_;
   std::unique_ptr<Store> store_;
-  std::optional<Pulse> pulse_;
+  std::optional<Participant> participant_;
   std::vector<Evaluators> devices_ = std::vector<Evaluators>(1);
 };
 

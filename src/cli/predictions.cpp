@@ -17,10 +17,15 @@ void append(std::string& bytes, T value) {
 
 }  // namespace
 
-std::function<void(std::span<const Verdict>, std::span<const float>)>
-Predictions::collector() {
-  return [this](std::span<const Verdict> batch, std::span<const float> logits) {
+Watch Predictions::watch() {
+  return [this](std::span<const Verdict> batch) {
     verdicts_.insert(verdicts_.end(), batch.begin(), batch.end());
+    return true;
+  };
+}
+
+LogitsWatch Predictions::logits_watch() {
+  return [this](std::span<const Verdict>, std::span<const float> logits) {
     logits_.insert(logits_.end(), logits.begin(), logits.end());
   };
 }

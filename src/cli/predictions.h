@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,9 +13,10 @@ namespace soup {
 /// Gathers what a model said of every example, for --predictions and --logits.
 class Predictions {
  public:
-  /// For EvaluatorOptions::logits; valid as long as this object.
-  std::function<void(std::span<const Verdict>, std::span<const float>)>
-  collector();
+  /// For EvaluateOptions; valid as long as this object. The one is needed for
+  /// predictions, the other for logits.
+  Watch watch();
+  LogitsWatch logits_watch();
 
   /// Index, path (where there is one), label (of several right ones, which
   /// follow as `labels`, the one that the model is closest to), prediction and

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "cli/commands.h"
+#include "core/launch.h"
 #include "core/log.h"
 #include "core/table.h"
 #include "soup/error.h"
@@ -65,6 +66,20 @@ std::vector<std::unique_ptr<Declared>> declare(CLI::App& program) {
     all.push_back(std::move(declared));
   }
   return all;
+}
+
+// What one process can do all of a launcher's would do at the same time, and
+// write to the same files.
+bool works_here(const Declared& command) {
+  if (command.task->spreads()) return true;
+  const Launch launch = read_launch(environment());
+  if (launch.size == 1) return true;
+  if (launch.rank > 0) return false;
+  log::info("of " + std::to_string(launch.size) + " processes of " +
+            launch.launcher + " only rank 0 works: soup " +
+            command.app->get_name() + " does not spread; unset " +
+            launch.variable + " where each is to work for itself");
+  return true;
 }
 
 // CLI11 says which argument it did not expect; we say which one is near.
@@ -138,6 +153,7 @@ int run_program(int argc, const char* const* argv) {
   for (const auto& command : declared) {
     if (!command->app->parsed()) continue;
     command->common.apply();
+    if (!works_here(*command)) return 0;
     return command->task->run(Output(command->common.mode()));
   }
   throw UsageError("no command given; soup --help lists them");

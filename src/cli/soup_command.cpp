@@ -41,7 +41,13 @@ class SoupRun {
       : search_(search),
         arguments_(arguments),
         output_(output),
-        judges_(arguments) {}
+        judges_({.eval = arguments.eval,
+                 .spreads = arguments.spreads,
+                 .chooses = true,
+                 .folder = folder_of(arguments.output.out),
+                 .log = arguments.search.run_dir.empty()
+                            ? fs::path()
+                            : arguments.search.run_dir / "eval-cmd.log"}) {}
 
   int run() {
     arguments_.recipe.check(arguments_.output);
@@ -66,7 +72,7 @@ class SoupRun {
     make_plan(all, pointers(checkpoints_));
     judges_.make(specs, *checkpoints_.front());
     if (!judges_.leads()) {
-      judges_.take_part(search_, checkpoints_, search_options());
+      judges_.take_part(search_.name, checkpoints_, search_options());
       return 0;
     }
     const SearchResult result = choose();
@@ -98,7 +104,9 @@ class SoupRun {
     options.progress = true;
     if (!judges_.has_held_out())
       return search_.run(checkpoints_, nullptr, options);
-    judges_.complete(options);
+    const std::vector<Evaluator*> panel = judges_.panel();
+    options.guards.assign(panel.begin() + 1, panel.end());
+    options.others = judges_.others();
     size_t width = 4;
     for (const CheckpointPtr& c : checkpoints_) {
       width = std::max(width, c->path().filename().string().size());

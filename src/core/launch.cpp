@@ -82,12 +82,7 @@ std::string address_of(const Reader& reader, const Launch& launch) {
     const std::string host = first_host(reader.text(name));
     if (!host.empty()) return host;
   }
-  if (launch.local_size == launch.size) return "127.0.0.1";
-  throw UsageError(
-      "started as one of " + std::to_string(launch.size) + " processes by " +
-      launch.launcher +
-      ", but MASTER_ADDR, the host of rank 0, is not set; set it, or unset " +
-      "the launcher's variables to run alone");
+  return launch.local_size == launch.size ? "127.0.0.1" : "";
 }
 
 uint16_t port_of(const Reader& reader) {
@@ -125,6 +120,7 @@ Launch read(const Reader& reader, const Names& names) {
   }
   if (launch.size == 1) return {};
   launch.launcher = names.launcher;
+  launch.variable = names.rank;
   launch.local_rank =
       reader.number(names.local_rank, kMostProcesses).value_or(launch.rank);
   launch.local_size =
@@ -156,6 +152,12 @@ Launch read_launch(const Environment& environment) {
     if (launched(reader, names)) return read(reader, names);
   }
   return {};
+}
+
+std::vector<std::string> size_variables() {
+  std::vector<std::string> all;
+  for (const Names& names : kNames) all.emplace_back(names.size);
+  return all;
 }
 
 std::string first_host(const std::string& list) {

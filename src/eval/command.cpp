@@ -7,6 +7,7 @@
 
 #include "core/interrupt.h"
 #include "core/json.h"
+#include "core/launch.h"
 #include "core/text.h"
 #include "eval/ahead.h"
 #include "eval/run_command.h"
@@ -106,8 +107,10 @@ class ByCommand : public Evaluator {
 
   Score score(const fs::path& checkpoint, const std::stop_token& stop) const {
     const Clock::time_point start = Clock::now();
+    // The processes of a launcher are ours, not its own.
     const CommandResult result = run_command(
-        replace_all(options_.command, shell_quote(checkpoint.string())),
+        "unset " + join(size_variables(), " ") + "; " +
+            replace_all(options_.command, shell_quote(checkpoint.string())),
         {.seconds = options_.time_limit, .log = options_.log, .stop = stop});
     if (result.timed_out) {
       fail("took longer than " + seconds_text() + " on " + checkpoint.string());

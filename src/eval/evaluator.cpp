@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 
 #include "core/log.h"
@@ -14,8 +13,6 @@
 
 namespace soup {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// Scores in this process.
 class InProcess : public Evaluator {
@@ -69,37 +66,36 @@ class InProcess : public Evaluator {
     return right;
   }
 
-  CheckpointPtr logits(const Checkpoint& weights, Progress* progress) override {
-    if (engine_->precision.recheck) {
-      throw UsageError(
-          "--precision " + options_.precision +
-          ": logits that are kept are of one precision: fp32, or " +
-          options_.precision + "-only");
+  int64_t classes() const override { return projection_.classes(); }
+  int64_t batch_size() const override { return options_.batch_size; }
+
+  bool look(const Checkpoint& weights,
+            const EvaluateOptions& options) override {
+    if (options.logits) check_keeps_logits(engine_->precision, options_);
+    engine_->load(weights);
+    logits_.begin();
+    const std::vector<int64_t> order = order_of(options);
+    std::vector<float> logits;
+    for (size_t begin = 0; begin < order.size();) {
+      const auto block = std::span(order).subspan(
+          begin, std::min(static_cast<size_t>(block_), order.size() - begin));
+      logits_.look(block, logits);
+      resident_.check_unchanged();
+      if (!look_at(block, logits, options)) return false;
+      begin += block.size();
+      if (options.progress != nullptr) {
+        options.progress->add(std::ssize(block));
+      }
     }
-    std::vector<float> all;
-    each_block(weights, {.progress = progress},
-               [&](std::span<const int64_t>, const std::vector<float>& logits) {
-                 all.insert(all.end(), logits.begin(), logits.end());
-                 return true;
-               });
-    return make_logits(weights.path(), all, *this);
+    logits_.tell(name_);
+    return true;
   }
 
-  std::optional<Score> evaluate(const Checkpoint& weights,
-                                const EvaluateOptions& options) override {
-    const Clock::time_point start = Clock::now();
-    std::vector<Verdict> verdicts;
-    const bool whole = each_block(
-        weights, options,
-        [&](std::span<const int64_t> block, const std::vector<float>& logits) {
-          return look_at(block, logits, options, verdicts);
-        });
-    if (!whole) return std::nullopt;
-    logits_.tell(name_);
-    warn_of_no_numbers(weights, verdicts);
+  Score summarize(const std::filesystem::path& path,
+                  std::vector<Verdict> verdicts) const override {
+    warn_of_no_numbers(path, verdicts);
     Score score = score_of(std::move(verdicts), metric_);
     score.dataset = name_;
-    score.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     return score;
   }
 
@@ -153,62 +149,36 @@ class InProcess : public Evaluator {
     return order;
   }
 
-  using Look =
-      std::function<bool(std::span<const int64_t>, const std::vector<float>&)>;
-
-  /// Calls `look` with the logits of one block of examples after another, until
-  /// it is false; true when it never was.
-  bool each_block(const Checkpoint& weights, const EvaluateOptions& options,
-                  const Look& look) {
-    engine_->load(weights);
-    logits_.begin();
-    const std::vector<int64_t> order = order_of(options);
-    std::vector<float> logits;
-    for (size_t begin = 0; begin < order.size();) {
-      const auto block = std::span(order).subspan(
-          begin, std::min(static_cast<size_t>(block_), order.size() - begin));
-      logits_.look(block, logits);
-      resident_.check_unchanged();
-      if (!look(block, logits)) return false;
-      begin += block.size();
-      if (options.progress != nullptr) {
-        options.progress->add(std::ssize(block));
-      }
-    }
-    return true;
-  }
-
   /// Judges a block batch by batch; false when the watch stops.
   bool look_at(std::span<const int64_t> block, const std::vector<float>& logits,
-               const EvaluateOptions& options,
-               std::vector<Verdict>& verdicts) const {
+               const EvaluateOptions& options) const {
     const auto classes = static_cast<size_t>(projection_.classes());
     const auto batch = static_cast<size_t>(options_.batch_size);
+    std::vector<Verdict> verdicts;
     for (size_t begin = 0; begin < block.size(); begin += batch) {
       const size_t end = std::min(begin + batch, block.size());
+      verdicts.clear();
       for (size_t i = begin; i < end; ++i) {
         const std::span row(logits.data() + i * classes, classes);
         verdicts.push_back(
             judge(row, logits_.label(block[i], row), block[i], metric_));
       }
-      const std::span<const Verdict> last =
-          std::span(verdicts).last(end - begin);
-      if (options_.logits) {
-        options_.logits(
-            last, {logits.data() + begin * classes, (end - begin) * classes});
+      if (options.logits) {
+        options.logits(verdicts, {logits.data() + begin * classes,
+                                  (end - begin) * classes});
       }
-      if (options.watch && !options.watch(last)) return false;
+      if (options.watch && !options.watch(verdicts)) return false;
     }
     return true;
   }
 
-  void warn_of_no_numbers(const Checkpoint& weights,
+  void warn_of_no_numbers(const std::filesystem::path& path,
                           std::span<const Verdict> verdicts) const {
     const auto count =
         std::count_if(verdicts.begin(), verdicts.end(),
                       [](const Verdict& v) { return v.prediction < 0; });
     if (count == 0) return;
-    log::warn(weights.path().string() + ": logits that are not numbers for " +
+    log::warn(path.string() + ": logits that are not numbers for " +
               std::to_string(count) + " examples of " + name_);
   }
 

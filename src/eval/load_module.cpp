@@ -51,6 +51,13 @@ CheckpointPtr recompute_batch_norm(const Checkpoint& checkpoint,
 EngineInfo engine_info() { return loaded().engine_info(); }
 
 std::unique_ptr<Store> connect_store(const Launch& launch) {
+  if (launch.address.empty()) {
+    throw UsageError(
+        "started as one of " + std::to_string(launch.size) + " processes by " +
+        launch.launcher +
+        ", but MASTER_ADDR, the host of rank 0, is not set; set it, or unset " +
+        launch.variable + " to run alone");
+  }
   return loaded().connect_store(launch);
 }
 

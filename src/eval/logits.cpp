@@ -73,8 +73,10 @@ class LogitsEvaluator : public Evaluator {
     return {{"data set", dataset_}, {"metric", std::string(metric_.name)}};
   }
 
-  std::optional<Score> evaluate(const Checkpoint& weights,
-                                const EvaluateOptions& options) override {
+  int64_t batch_size() const override { return kBatch; }
+
+  bool look(const Checkpoint& weights,
+            const EvaluateOptions& options) override {
     const std::vector<float> logits = values_of<float>(weights, "logits");
     std::vector<int64_t> order(options.order.begin(), options.order.end());
     if (order.empty()) {
@@ -84,6 +86,7 @@ class LogitsEvaluator : public Evaluator {
     std::vector<Verdict> verdicts;
     for (size_t begin = 0; begin < order.size(); begin += kBatch) {
       const size_t end = std::min(begin + kBatch, order.size());
+      verdicts.clear();
       for (size_t p = begin; p < end; ++p) {
         const auto i = static_cast<size_t>(order[p]);
         const std::span row(logits.data() + i * classes_, classes_);
@@ -94,11 +97,13 @@ class LogitsEvaluator : public Evaluator {
       if (options.progress != nullptr) {
         options.progress->add(static_cast<int64_t>(end - begin));
       }
-      if (options.watch &&
-          !options.watch(std::span(verdicts).last(end - begin))) {
-        return std::nullopt;
-      }
+      if (options.watch && !options.watch(verdicts)) return false;
     }
+    return true;
+  }
+
+  Score summarize(const std::filesystem::path& /*path*/,
+                  std::vector<Verdict> verdicts) const override {
     Score score = score_of(std::move(verdicts), metric_);
     score.dataset = dataset_;
     return score;

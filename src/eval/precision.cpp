@@ -64,12 +64,16 @@ Precision read_precision(const EvaluatorOptions& options,
                      "' counts no examples, so none can be rechecked; " +
                      options.precision + "-only scores without");
   }
-  if (row.precision.recheck && options.logits) {
-    throw UsageError(option +
-                     "logits that are kept are of one precision: fp32, or " +
-                     options.precision + "-only");
-  }
+  if (options.logits) check_keeps_logits(row.precision, options);
   return row.precision;
+}
+
+void check_keeps_logits(const Precision& precision,
+                        const EvaluatorOptions& options) {
+  if (!precision.recheck) return;
+  throw UsageError("--precision " + options.precision +
+                   ": logits that are kept are of one precision: fp32, or " +
+                   options.precision + "-only");
 }
 
 std::unique_ptr<Model> make_model_of(at::ScalarType type,

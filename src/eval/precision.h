@@ -26,6 +26,10 @@ struct Precision {
 Precision read_precision(const EvaluatorOptions& options,
                          const at::Device& device);
 
+/// Throws UsageError where float32 decides some examples but not others.
+void check_keeps_logits(const Precision& precision,
+                        const EvaluatorOptions& options);
+
 /// make_model() with weights of `type`.
 std::unique_ptr<Model> make_model_of(at::ScalarType type,
                                      const EvaluatorOptions& options,

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 
 #include "soup/eval.h"
 
@@ -15,6 +16,22 @@ bool is_better(const Score& a, const Score& b, bool strict) {
   const int64_t x = a.higher_is_better ? *a.correct : -*a.correct;
   const int64_t y = a.higher_is_better ? *b.correct : -*b.correct;
   return strict ? x > y : x >= y;
+}
+
+std::optional<Score> Evaluator::evaluate(const Checkpoint& weights,
+                                         const EvaluateOptions& options) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point begin = Clock::now();
+  std::vector<Verdict> verdicts;
+  EvaluateOptions looking = options;
+  looking.watch = [&](std::span<const Verdict> batch) {
+    verdicts.insert(verdicts.end(), batch.begin(), batch.end());
+    return !options.watch || options.watch(batch);
+  };
+  if (!look(weights, looking)) return std::nullopt;
+  Score score = summarize(weights.path(), std::move(verdicts));
+  score.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  return score;
 }
 
 std::unique_ptr<Progress> evaluation_progress(

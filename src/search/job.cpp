@@ -13,11 +13,6 @@ namespace {
 using nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
-// What a score is taken on.
-Panel panel_of(const Panel& panel, bool guarded) {
-  return guarded ? panel : Panel{panel.primary};
-}
-
 ordered_json criterion_json(const Criterion& criterion) {
   return {{"accept_equal", criterion.accept_equal},
           {"min_gain", criterion.min_gain},
@@ -34,13 +29,18 @@ Criterion read_criterion(const ordered_json& json, const std::string& where) {
 
 }  // namespace
 
-Outcome LocalHand::perform(const Job& job, const std::stop_token& stop,
-                           Progress& progress) {
+Outcome LocalHand::perform(const Job& job, const std::stop_token& stop) {
+  if (!job.incumbent) {
+    return look_at(panel_, job.part, former_.form(job.mixture), stop);
+  }
+  Progress hidden("", 0, Unit::kExamples, false);
+  return compare(job, stop, hidden);
+}
+
+Trial LocalHand::compare(const Job& job, const std::stop_token& stop,
+                         Progress& progress) {
   const Clock::time_point begin = Clock::now();
   const Checkpoint& weights = former_.form(job.mixture);
-  if (!job.incumbent) {
-    return score_fully(panel_of(panel_, job.guarded), weights, progress, stop);
-  }
   Trial trial = try_candidate(panel_, weights, *job.incumbent, job.criterion,
                               full_, progress, stop);
   trial.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
@@ -48,10 +48,12 @@ Outcome LocalHand::perform(const Job& job, const std::stop_token& stop,
 }
 
 ordered_json job_json(const Panel& panel, const Job& job) {
-  ordered_json json = {{"ingredients", job.mixture}, {"guarded", job.guarded}};
+  ordered_json json = {{"ingredients", job.mixture}};
   if (job.incumbent) {
     json["criterion"] = criterion_json(job.criterion);
     json["incumbent"] = incumbent_record(panel, *job.incumbent);
+  } else {
+    json["part"] = part_json(job.part);
   }
   return json;
 }
@@ -61,7 +63,6 @@ Job read_job(const Panel& panel, size_t checkpoints, const ordered_json& json,
   return checked_record(where, [&] {
     Job job;
     json.at("ingredients").get_to(job.mixture);
-    job.guarded = get_as<bool>(json, "guarded", where);
     for (const size_t index : job.mixture) {
       if (index >= checkpoints) throw Error(where + ": no such ingredient");
     }
@@ -70,6 +71,8 @@ Job read_job(const Panel& panel, size_t checkpoints, const ordered_json& json,
       job.criterion = read_criterion(json.at("criterion"), where);
       job.incumbent = std::make_shared<const Incumbent>(
           read_incumbent(panel, json.at("incumbent"), where));
+    } else {
+      job.part = read_part(panel, json.at("part"), where);
     }
     return job;
   });
@@ -78,15 +81,14 @@ Job read_job(const Panel& panel, size_t checkpoints, const ordered_json& json,
 ordered_json outcome_json(const Panel& panel, const Job& job,
                           const Outcome& outcome) {
   if (job.incumbent) return trial_record(panel, std::get<Trial>(outcome));
-  return incumbent_record(panel_of(panel, job.guarded),
-                          std::get<Incumbent>(outcome));
+  return part_outcome_json(std::get<PartOutcome>(outcome));
 }
 
 Outcome read_outcome(const Panel& panel, const Job& job,
                      const ordered_json& json, const std::string& where) {
   return checked_record(where, [&]() -> Outcome {
     if (job.incumbent) return read_trial(panel, json, where);
-    return read_incumbent(panel_of(panel, job.guarded), json, where);
+    return read_part_outcome(panel, job.part, json, where);
   });
 }
 

@@ -7,25 +7,24 @@
 #include <variant>
 
 #include "search/former.h"
+#include "search/part.h"
 #include "search/trial.h"
 #include "soup/search.h"
 
 namespace soup {
 
-/// One evaluation of a search. What it finds depends on nothing else, wherever
-/// it is made.
+/// One evaluation. What it finds depends on nothing else, wherever it is made.
 struct Job {
   Mixture mixture;
-  bool guarded = false;  ///< a score on all of the panel, not its primary alone
-  /// Compare with it; null: score on every example.
-  std::shared_ptr<const Incumbent> incumbent = {};
+  Part part = {};  ///< looked at where there is no incumbent
+  std::shared_ptr<const Incumbent> incumbent = {};  ///< to be compared with
   Criterion criterion = {};
 
   bool operator==(const Job&) const = default;
 };
 
-/// An Incumbent of a score, a Trial of a comparison.
-using Outcome = std::variant<Incumbent, Trial>;
+/// A Trial of a comparison.
+using Outcome = std::variant<PartOutcome, Trial>;
 
 /// Who makes evaluations: one at a time.
 class Hand {
@@ -51,13 +50,12 @@ class LocalHand : public Hand {
             const Recipe& recipe, bool full)
       : panel_(panel), former_(checkpoints, recipe), full_(full) {}
 
-  Outcome perform(const Job& job, const std::stop_token& stop) override {
-    Progress hidden("", 0, Unit::kExamples, false);
-    return perform(job, stop, hidden);
-  }
-  /// Tells `progress` of every example.
-  Outcome perform(const Job& job, const std::stop_token& stop,
-                  Progress& progress);
+  Outcome perform(const Job& job, const std::stop_token& stop) override;
+  /// Performs a comparison and tells `progress` of every example.
+  Trial compare(const Job& job, const std::stop_token& stop,
+                Progress& progress);
+  Former& former() { return former_; }
+  const Former& former() const { return former_; }
 
  private:
   Panel panel_;

@@ -148,9 +148,9 @@ class CrossFit {
     if (journal_) {
       ordered_json record = which;
       record["loss"] = number_json(loss);
-      record["values"] = doubles_json(lesson.values);
-      record["first"] = doubles_json(lesson.adam.first);
-      record["second"] = doubles_json(lesson.adam.second);
+      record["values"] = values_json(lesson.values);
+      record["first"] = values_json(lesson.adam.first);
+      record["second"] = values_json(lesson.adam.second);
       record["steps"] = lesson.adam.steps;
       record.update(answers_json(answers, evaluator_.counts()));
       journal_->append(record);
@@ -171,9 +171,9 @@ class CrossFit {
       }
     }
     const size_t size = lesson.values.size();
-    lesson.values = read_doubles(record, "values", size, where);
-    lesson.adam.first = read_doubles(record, "first", size, where);
-    lesson.adam.second = read_doubles(record, "second", size, where);
+    lesson.values = read_values<double>(record, "values", size, where);
+    lesson.adam.first = read_values<double>(record, "first", size, where);
+    lesson.adam.second = read_values<double>(record, "second", size, where);
     lesson.adam.steps = get_as<int64_t>(record, "steps", where);
     answers =
         read_answers(record, std::ssize(apart), evaluator_.counts(), where);

@@ -27,16 +27,19 @@ bool comes_first(const Proposal& a, const Proposal& b) {
 /// the sets are ranked, so that a killed run does not ask again.
 class CachedLogits {
  public:
-  CachedLogits(const Run& run, Evaluator& evaluator) {
+  explicit CachedLogits(Run& run) : run_(run) {
     const fs::path& folder = run.options().run_dir;
     if (!folder.empty()) folder_ = folder / "logits";
     if (run.options().fresh) remove();
-    const auto progress = evaluation_progress("logits", {&evaluator},
+    const auto progress = evaluation_progress("logits", run.primary().all(),
                                               static_cast<int64_t>(run.size()),
                                               run.options().progress);
+    std::vector<Whole> missing;
     for (size_t i = 0; i < run.size(); ++i) {
-      all_.push_back(get(run.checkpoint(i), i, evaluator, *progress));
+      if (!is_kept(i)) missing.push_back({.mixture = {i}, .logits = true});
     }
+    run.look_ahead(std::move(missing));
+    for (size_t i = 0; i < run.size(); ++i) all_.push_back(get(i, *progress));
   }
 
   std::span<const CheckpointPtr> all() const { return all_; }
@@ -47,37 +50,41 @@ class CachedLogits {
   }
 
  private:
-  CheckpointPtr get(const Checkpoint& checkpoint, size_t i,
-                    Evaluator& evaluator, Progress& progress) {
-    if (folder_.empty()) return made(checkpoint, evaluator, progress);
-    const fs::path file = folder_ / (std::to_string(i) + ".safetensors");
-    if (!fs::exists(file)) {
-      const CheckpointPtr logits = made(checkpoint, evaluator, progress);
-      fs::create_directories(folder_);
-      save_checkpoint(*logits, file);
-    } else {
-      progress.add(evaluator.examples());
+  fs::path file(size_t i) const {
+    return folder_ / (std::to_string(i) + ".safetensors");
+  }
+
+  bool is_kept(size_t i) const {
+    return !folder_.empty() && fs::exists(file(i));
+  }
+
+  CheckpointPtr get(size_t i, Progress& progress) const {
+    if (is_kept(i)) {
+      progress.add(run_.panel().primary.examples());
+      return open_checkpoint(file(i));
     }
-    return open_checkpoint(file);
+    CheckpointPtr logits = run_.logits({i}, &progress);
+    if (!logits) {
+      throw UsageError(
+          "--budget: ranks ensembles, which takes logits: give one --val");
+    }
+    if (folder_.empty()) return logits;
+    fs::create_directories(folder_);
+    save_checkpoint(*logits, file(i));
+    return open_checkpoint(file(i));
   }
 
-  static CheckpointPtr made(const Checkpoint& checkpoint, Evaluator& evaluator,
-                            Progress& progress) {
-    CheckpointPtr logits = evaluator.logits(checkpoint, &progress);
-    if (logits) return logits;
-    throw UsageError(
-        "--budget: ranks ensembles, which takes logits: give one --val");
-  }
-
+  Run& run_;
   fs::path folder_;
   std::vector<CheckpointPtr> all_;
 };
 
 /// The best single first, then the best ensembles of random sets, whose sizes
 /// are 2, 3, ... in turn.
-std::vector<Mixture> propose(Run& run, Evaluator& evaluator) {
+std::vector<Mixture> propose(Run& run) {
   const SearchOptions& options = run.options();
-  CachedLogits logits(run, evaluator);
+  const Evaluator& evaluator = run.panel().primary;
+  CachedLogits logits(run);
   const auto judge =
       make_logits_evaluator(*logits.all().front(), evaluator.dataset(),
                             evaluator.identity().at("metric"));
@@ -129,7 +136,7 @@ SearchResult radin(std::span<const CheckpointPtr> checkpoints,
                    Evaluator* evaluator, const SearchOptions& options) {
   Run run("radin", checkpoints, *evaluator, options);
   const std::vector<Mixture> sets =
-      run.proposals([&] { return propose(run, *evaluator); });
+      run.proposals([&] { return propose(run); });
   Walk walk(run, std::ssize(sets), std::nullopt);
   walk.start(sets.front(), std::nullopt);
   SearchResult result;

@@ -42,11 +42,11 @@ Ranking rank_by_score(Run& run) {
   }
   const auto progress = evaluation_progress("scoring", run.primary().all(),
                                             missing, options.progress);
-  std::vector<Job> jobs;
+  std::vector<Whole> wholes;
   for (size_t i = 0; i < run.size(); ++i) {
-    if (known(i) == options.scores.end()) jobs.push_back({.mixture = {i}});
+    if (known(i) == options.scores.end()) wholes.push_back({.mixture = {i}});
   }
-  run.look_ahead(std::move(jobs));
+  run.look_ahead(std::move(wholes));
   std::vector<Score>& scores = ranking.scores;
   size_t best = 0;
   for (size_t i = 0; i < run.size(); ++i) {

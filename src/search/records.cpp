@@ -13,11 +13,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-template <typename T>
-std::string values_json(const std::vector<T>& values) {
-  return base64(std::as_bytes(std::span(values)));
-}
-
 std::vector<std::byte> read_bytes(const ordered_json& record,
                                   const std::string& key, size_t size,
                                   const std::string& where) {
@@ -28,15 +23,6 @@ std::vector<std::byte> read_bytes(const ordered_json& record,
                 "starts anew");
   }
   return *bytes;
-}
-
-template <typename T>
-std::vector<T> read_values(const ordered_json& record, const std::string& key,
-                           size_t count, const std::string& where) {
-  const auto bytes = read_bytes(record, key, count * sizeof(T), where);
-  std::vector<T> values(count);
-  std::memcpy(values.data(), bytes.data(), bytes.size());
-  return values;
 }
 
 ordered_json trial_of(const Evaluator& evaluator, const Trial& trial) {
@@ -184,15 +170,31 @@ std::vector<bool> read_bits(const ordered_json& record, const std::string& key,
   return bits;
 }
 
-std::string doubles_json(const std::vector<double>& values) {
-  return values_json(values);
+template <typename T>
+std::string values_json(const std::vector<T>& values) {
+  return base64(std::as_bytes(std::span(values)));
 }
 
-std::vector<double> read_doubles(const ordered_json& record,
-                                 const std::string& key, size_t count,
-                                 const std::string& where) {
-  return read_values<double>(record, key, count, where);
+template <typename T>
+std::vector<T> read_values(const ordered_json& record, const std::string& key,
+                           size_t count, const std::string& where) {
+  const auto bytes = read_bytes(record, key, count * sizeof(T), where);
+  std::vector<T> values(count);
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
 }
+
+template std::string values_json(const std::vector<int32_t>&);
+template std::string values_json(const std::vector<float>&);
+template std::string values_json(const std::vector<double>&);
+template std::vector<int32_t> read_values(const ordered_json&,
+                                          const std::string&, size_t,
+                                          const std::string&);
+template std::vector<float> read_values(const ordered_json&, const std::string&,
+                                        size_t, const std::string&);
+template std::vector<double> read_values(const ordered_json&,
+                                         const std::string&, size_t,
+                                         const std::string&);
 
 ordered_json answers_json(const Answers& answers, bool counts) {
   ordered_json json = ordered_json::object();

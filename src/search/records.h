@@ -45,11 +45,13 @@ std::vector<bool> read_bits(const nlohmann::ordered_json& record,
                             const std::string& key, size_t count,
                             const std::string& where);
 
-/// float64, little-endian; base64.
-std::string doubles_json(const std::vector<double>& values);
-std::vector<double> read_doubles(const nlohmann::ordered_json& record,
-                                 const std::string& key, size_t count,
-                                 const std::string& where);
+/// Numbers (int32_t, float, double), little-endian; base64.
+template <typename T>
+std::string values_json(const std::vector<T>& values);
+template <typename T>
+std::vector<T> read_values(const nlohmann::ordered_json& record,
+                           const std::string& key, size_t count,
+                           const std::string& where);
 
 /// JSON has no infinity: such a number is text.
 nlohmann::ordered_json number_json(double value);

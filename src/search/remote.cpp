@@ -1,6 +1,7 @@
 #include "search/remote.h"
 
 #include <thread>
+#include <utility>
 
 #include "core/json.h"
 #include "core/log.h"
@@ -13,10 +14,24 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr size_t kLongestToken = 64;
+constexpr size_t kPiece = size_t{1} << 20;  // PyTorch's store takes 8 MiB
+constexpr const char* kPieces = "pieces";
+
+std::string piece_key(const std::string& key, size_t piece) {
+  return key + "/" + std::to_string(piece);
+}
+
+std::optional<std::string> take(Store& store, const std::string& key) {
+  std::optional<std::string> text = store.get(key);
+  if (text) store.erase(key);
+  return text;
+}
 
 }  // namespace
 
 std::string hello_key(int64_t rank) { return "hello/" + std::to_string(rank); }
+
+std::string late_key(int64_t rank) { return "late/" + std::to_string(rank); }
 
 std::string key_of(const std::string& token, const char* what, int64_t number) {
   return token + "/" + what + "/" + std::to_string(number);
@@ -26,17 +41,39 @@ std::string message_text(const ordered_json& message) {
   return message.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
-std::optional<std::string> take_text(Store& store, const std::string& key) {
-  std::optional<std::string> text = store.get(key);
-  if (text) store.erase(key);
+void put_text(Store& store, const std::string& key, const std::string& text) {
+  if (text.size() <= kPiece) {
+    store.set(key, text);
+    return;
+  }
+  size_t pieces = 0;
+  for (size_t begin = 0; begin < text.size(); begin += kPiece) {
+    store.set(piece_key(key, pieces++), text.substr(begin, kPiece));
+  }
+  store.set(key, message_text({{kPieces, pieces}}));
+}
+
+std::optional<std::string> take_text(Store& store, const std::string& key,
+                                     size_t limit) {
+  std::optional<std::string> text = take(store, key);
+  if (!text || !text->starts_with(std::string("{\"") + kPieces)) return text;
+  const auto pieces =
+      get_as<int64_t>(read_message(*text), kPieces, "a message");
+  text->clear();
+  for (size_t i = 0; std::cmp_less(i, pieces); ++i) {
+    const auto piece = take(store, piece_key(key, i));
+    if (!piece) throw Error("a message lacks a piece");
+    *text += *piece;
+    if (text->size() > limit) {
+      throw Error("a message of more than " +
+                  bytes_text(static_cast<int64_t>(limit)) +
+                  " is longer than it can be");
+    }
+  }
   return text;
 }
 
-ordered_json read_message(const std::string& text, size_t limit) {
-  if (text.size() > limit) {
-    throw Error("a message of " + bytes_text(std::ssize(text)) +
-                " is longer than it can be");
-  }
+ordered_json read_message(const std::string& text) {
   ordered_json message = parse_json(text, "a message");
   if (!message.is_object()) throw Error("a message is no object");
   return message;
@@ -47,18 +84,18 @@ size_t longest_message(const Panel& panel, size_t checkpoints) {
   constexpr size_t by_example = 20;
   constexpr size_t by_checkpoint = 8192;
   return by_example * static_cast<size_t>(panel.examples()) +
-         by_checkpoint * (checkpoints + 16);
+         by_checkpoint * (checkpoints + 16) + size_t{2 * kLargestOutcome};
 }
 
 RemoteHand::RemoteHand(Store& store, int64_t rank, const Panel& panel,
                        const ordered_json& identity,
-                       std::chrono::milliseconds silence)
+                       Patience patience)
     : store_(store),
       rank_(rank),
       name_("rank " + std::to_string(rank)),
       panel_(panel),
       identity_(identity),
-      silence_(silence) {}
+      patience_(patience) {}
 
 // True when somebody new is there; he is told what the search is of.
 bool RemoteHand::greet() {
@@ -73,17 +110,14 @@ bool RemoteHand::greet() {
 }
 
 void RemoteHand::send(const ordered_json& message) {
-  store_.set(key_of(token_, "job", sent_++), message_text(message));
+  put_text(store_, key_of(token_, "job", sent_++), message_text(message));
 }
 
 std::optional<std::string> RemoteHand::take_answer() {
   if (sent_ == 0) return std::nullopt;
-  return take_text(store_, key_of(token_, "answer", sent_ - 1));
-}
-
-ordered_json RemoteHand::read(const std::string& answer) const {
-  return read_message(answer,
-                      longest_message(panel_, identity_["ingredients"].size()));
+  return take_text(
+      store_, key_of(token_, "answer", sent_ - 1),
+      longest_message(panel_, identity_["ingredients"].size()));
 }
 
 bool RemoteHand::is_silent() {
@@ -93,7 +127,8 @@ bool RemoteHand::is_silent() {
     beat_ = *beat;
     heard_ = Clock::now();
   }
-  return Clock::now() - heard_ > silence_;
+  return Clock::now() - heard_ >
+         (token_.empty() ? patience_.arrival : patience_.silence);
 }
 
 bool RemoteHand::wait_ready(const std::stop_token& stop) {
@@ -101,7 +136,7 @@ bool RemoteHand::wait_ready(const std::stop_token& stop) {
     if (greet()) send({{"identity", identity_}});
     const auto answer = take_answer();
     if (!answer) continue;
-    const ordered_json answered = read(*answer);
+    const ordered_json answered = read_message(*answer);
     refused_ = answered.contains("error");
     if (!refused_) return true;
     log::warn(name_ + " does not take part: " +
@@ -137,7 +172,7 @@ Outcome RemoteHand::perform(const Job& job, const std::stop_token& stop) {
     throw Lost();
   }
   if (stop.stop_requested()) throw Stopped();
-  const ordered_json answer = read(text);
+  const ordered_json answer = read_message(text);
   if (answer.contains("error")) {
     throw Error(name_ + ": " +
                 printable(get_as<std::string>(answer, "error", name_)));
@@ -156,6 +191,7 @@ void RemoteHand::dismiss() {
     }
     if (refused_ || (told && take_answer())) return;
   }
+  if (token_.empty()) store_.set(late_key(rank_), "");
 }
 
 }  // namespace soup

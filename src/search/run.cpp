@@ -8,15 +8,19 @@
 #include "core/text.h"
 #include "search/identity.h"
 #include "search/records.h"
-#include "search/remote.h"
 #include "soup/error.h"
 
 namespace soup {
 namespace {
 
 using nlohmann::ordered_json;
-// A process that says nothing for so long has gone.
-constexpr std::chrono::seconds kSilence{10};
+
+// What the journal holds is not asked for.
+template <typename Asked>
+void drop_first(int64_t count, std::vector<Asked>& asked) {
+  asked.erase(asked.begin(),
+              asked.begin() + std::min(count, std::ssize(asked)));
+}
 
 }  // namespace
 
@@ -24,59 +28,44 @@ Run::Run(std::string_view search, std::span<const CheckpointPtr> checkpoints,
          Evaluator& evaluator, const SearchOptions& options)
     : checkpoints_(checkpoints),
       options_(options),
-      panel_{evaluator, options.guards},
-      former_(checkpoints, options.recipe),
-      alone_(panel_, checkpoints, options.recipe, options.full) {
-  const bool shared = options.store != nullptr;
+      panel_{evaluator, options.guards} {
+  const bool shared = options.others.store != nullptr;
   if (!options.run_dir.empty())
     journal_.emplace(options.run_dir, options.fresh);
   if (journal_ || shared) {
     identity_ = identity_of(search, checkpoints, panel_, options);
   }
   if (journal_) begin_journal(*journal_, options.run_dir, identity_);
-  if (shared || !options.more_devices.empty()) gather_team();
+  hands_.emplace(panel_, checkpoints_, options_, identity_);
 }
 
-void Run::gather_team() {
-  std::vector<std::unique_ptr<Hand>> hands;
-  const auto add_local = [&](const Panel& panel) {
-    hands.push_back(std::make_unique<LocalHand>(
-        panel, checkpoints_, options_.recipe, options_.full));
-  };
-  add_local(panel_);
-  for (const std::vector<Evaluator*>& device : options_.more_devices) {
-    add_local({*device.front(), std::span(device).subspan(1)});
-  }
-  for (int64_t rank = 1; rank < options_.processes; ++rank) {
-    hands.push_back(std::make_unique<RemoteHand>(*options_.store, rank, panel_,
-                                                 identity_, kSilence));
-  }
-  team_ = std::make_unique<Team>(std::move(hands));
+void Run::look_ahead(std::vector<Job> comparisons) {
+  drop_first(journal_ ? journal_->left() : 0, comparisons);
+  hands_->look_ahead(comparisons);
 }
 
-void Run::look_ahead(std::vector<Job> jobs) {
-  const int64_t journaled = journal_ ? journal_->left() : 0;
-  jobs.erase(jobs.begin(),
-             jobs.begin() + std::min(journaled, std::ssize(jobs)));
-  if (team_) {
-    team_->want(jobs);
-    return;
-  }
-  std::vector<const Checkpoint*> files;
-  for (const Job& job : jobs) {
-    if (job.mixture.size() == 1) {
-      files.push_back(&checkpoint(job.mixture.front()));
+void Run::look_ahead(std::vector<Whole> wholes) {
+  drop_first(journal_ ? journal_->left() : 0, wholes);
+  hands_->look_ahead(wholes);
+}
+
+Incumbent Run::score_on(size_t set, const Mixture& mixture,
+                        Progress& progress) {
+  Incumbent result;
+  const auto count = static_cast<size_t>(panel_.set(set).examples());
+  result.answers.terms.resize(count);
+  result.answers.margins.resize(count);
+  EvaluateOptions options{.progress = &progress};
+  options.watch = [&](std::span<const Verdict> batch) {
+    for (const Verdict& verdict : batch) {
+      const auto i = static_cast<size_t>(verdict.example);
+      result.answers.terms[i] = verdict.term;
+      result.answers.margins[i] = verdict.margin;
     }
-  }
-  if (!files.empty()) panel_.primary.look_ahead(files);
-}
-
-Outcome Run::evaluate(const Job& job, Progress& progress) {
-  if (!team_) return alone_.perform(job, {}, progress);
-  Outcome outcome = team_->take(job);
-  const bool all = job.guarded || job.incumbent;
-  progress.add((all ? panel_ : primary()).examples());
-  return outcome;
+    return true;
+  };
+  result.score = hands_->evaluate(mixture, set, options);
+  return result;
 }
 
 std::optional<ordered_json> Run::replay(std::string_view kind,
@@ -112,8 +101,10 @@ Incumbent Run::score(const Mixture& mixture, const Panel& panel,
         where, [&] { return read_incumbent(panel, *record, where); });
     progress.add(panel.examples());
   } else {
-    const Job job = {.mixture = mixture, .guarded = !panel.guards.empty()};
-    scored = std::get<Incumbent>(evaluate(job, progress));
+    scored = score_on(0, mixture, progress);
+    for (size_t set = 1; set < panel.sets(); ++set) {
+      scored.guards.push_back(score_on(set, mixture, progress));
+    }
     ordered_json of;
     if (mixture.size() == 1) {
       of["path"] = checkpoint(mixture.front()).path().string();
@@ -157,7 +148,7 @@ Trial Run::compare(Candidate candidate, const Job& job, Progress& progress) {
                            [&] { return read_trial(panel_, *record, where); });
     progress.add(panel_.examples());
   } else {
-    trial = std::get<Trial>(evaluate(job, progress));
+    trial = hands_->compare(job, progress);
   }
   describe(trial, *job.incumbent, candidate);
   if (!record) {

@@ -3,17 +3,14 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
-#include "search/former.h"
-#include "search/job.h"
+#include "search/hands.h"
 #include "search/journal.h"
-#include "search/team.h"
 #include "soup/search.h"
 
 namespace soup {
@@ -36,14 +33,16 @@ class Run {
   }
   size_t size() const { return checkpoints_.size(); }
   Recipe recipe(const Mixture& mixture) const {
-    return former_.recipe(mixture);
+    return hands_->recipe(mixture);
   }
 
-  /// How many jobs are worth announcing where not all of them may be asked for.
-  int64_t ahead() const { return team_ ? 2 * team_->size() : 0; }
-  /// These will be asked for next, in this order, as far as can be told:
-  /// whoever can do several at once begins with them.
-  void look_ahead(std::vector<Job> jobs);
+  /// As those of Hands.
+  int64_t ahead() const { return hands_->ahead(); }
+  void look_ahead(std::vector<Job> comparisons);
+  void look_ahead(std::vector<Whole> wholes);
+  CheckpointPtr logits(const Mixture& mixture, Progress* progress) {
+    return hands_->logits(mixture, 0, progress);
+  }
   /// Scores `mixture` on every example of `panel`, all of the run's or its
   /// primary only.
   Incumbent score(const Mixture& mixture, const Panel& panel,
@@ -69,8 +68,7 @@ class Run {
   const std::vector<double>* terms(const Mixture& mixture) const;
 
  private:
-  void gather_team();
-  Outcome evaluate(const Job& job, Progress& progress);
+  Incumbent score_on(size_t set, const Mixture& mixture, Progress& progress);
   std::optional<nlohmann::ordered_json> replay(std::string_view kind,
                                                const Mixture& mixture);
   void append(std::string_view kind, const Mixture& mixture,
@@ -82,13 +80,11 @@ class Run {
   std::span<const CheckpointPtr> checkpoints_;
   const SearchOptions& options_;
   Panel panel_;
-  Former former_;
-  LocalHand alone_;  ///< where there is no team
   std::map<Mixture, Score> known_;
   std::map<Mixture, std::vector<double>> terms_;
   std::optional<Journal> journal_;
   nlohmann::ordered_json identity_;
-  std::unique_ptr<Team> team_;  ///< last: it uses all above
+  std::optional<Hands> hands_;  ///< last: they use all above
 };
 
 }  // namespace soup

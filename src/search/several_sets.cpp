@@ -80,33 +80,44 @@ class SeveralSets : public Evaluator {
     return all;
   }
 
-  std::optional<Score> evaluate(const Checkpoint& weights,
-                                const EvaluateOptions& options) override {
+  int64_t batch_size() const override { return sets_.front()->batch_size(); }
+
+  bool look(const Checkpoint& weights,
+            const EvaluateOptions& options) override {
     std::vector<int64_t> order(options.order.begin(), options.order.end());
-    // Without terms no part of the examples says anything.
-    if (order.empty() || !terms()) {
+    if (order.empty()) {
       order.resize(static_cast<size_t>(count_));
       std::iota(order.begin(), order.end(), 0);
     }
-    Pass pass{.terms = {}, .scores = std::vector<Score>(sets_.size())};
-    pass.terms.resize(sets_.size());
     // Every change of the set loads the weights once more.
-    const size_t block =
-        options.order.empty() || !terms() ? order.size() : 4096;
+    const size_t block = std::is_sorted(order.begin(), order.end()) || !terms()
+                             ? order.size()
+                             : 4096;
     for (size_t begin = 0; begin < order.size(); begin += block) {
       const auto part = std::span(order).subspan(
           begin, std::min(block, order.size() - begin));
-      if (!look_at(part, weights, options, pass)) return std::nullopt;
+      if (!look_at(part, weights, options)) return false;
     }
-    return score_of(pass);
+    return true;
+  }
+
+  Score summarize(const std::filesystem::path& path,
+                  std::vector<Verdict> verdicts) const override {
+    // The same sum for every order.
+    std::sort(verdicts.begin(), verdicts.end(),
+              [](const Verdict& a, const Verdict& b) {
+                return a.example < b.example;
+              });
+    std::vector<std::vector<Verdict>> by_set(sets_.size());
+    for (Verdict verdict : verdicts) {
+      const size_t s = set_of(verdict.example);
+      verdict.example -= begins_[s];
+      by_set[s].push_back(verdict);
+    }
+    return score_of(path, by_set);
   }
 
  private:
-  struct Pass {
-    std::vector<std::vector<std::pair<int64_t, double>>> terms;  ///< by set
-    std::vector<Score> scores;  ///< the last of each set
-  };
-
   static std::string short_text(double share) {
     std::string text = std::to_string(share);
     text.erase(text.find_last_not_of('0') + 1);
@@ -152,9 +163,9 @@ class SeveralSets : public Evaluator {
     return static_cast<size_t>(after - begins_.begin()) - 1;
   }
 
-  /// Evaluates `part`, set by set; false when the watch stops.
+  /// Looks at `part`, set by set; false when the watch stops.
   bool look_at(std::span<const int64_t> part, const Checkpoint& weights,
-               const EvaluateOptions& options, Pass& pass) {
+               const EvaluateOptions& options) {
     std::vector<std::vector<int64_t>> orders(sets_.size());
     for (const int64_t example : part) {
       const size_t s = set_of(example);
@@ -165,46 +176,40 @@ class SeveralSets : public Evaluator {
       EvaluateOptions one{.order = orders[s], .progress = options.progress};
       one.watch = [&](std::span<const Verdict> batch) {
         std::vector<Verdict> moved(batch.begin(), batch.end());
-        for (Verdict& verdict : moved) {
-          pass.terms[s].emplace_back(verdict.example, verdict.term);
-          verdict.example += begins_[s];
-        }
+        for (Verdict& verdict : moved) verdict.example += begins_[s];
         return !options.watch || options.watch(moved);
       };
-      const std::optional<Score> score = sets_[s]->evaluate(weights, one);
-      if (!score) return false;
-      const double seconds = pass.scores[s].seconds;
-      pass.scores[s] = *score;
-      pass.scores[s].seconds += seconds;
+      if (!sets_[s]->look(weights, one)) return false;
     }
     return true;
   }
 
-  Score score_of(Pass& pass) const {
+  Score score_of(const std::filesystem::path& path,
+                 std::span<const std::vector<Verdict>> by_set) const {
     Score score{.dataset = name_,
-                .metric = pass.scores.front().metric,
-                .count = count_,
+                .metric = {},
                 .correct = {},
                 .higher_is_better = higher_is_better()};
     double sum = 0;
     double total = 0;
     double variance = 0;
     for (size_t s = 0; s < sets_.size(); ++s) {
-      auto& terms = pass.terms[s];
-      // The same sum for every order.
-      std::sort(terms.begin(), terms.end());
-      const auto n = static_cast<double>(terms.size());
+      const std::vector<Verdict>& verdicts = by_set[s];
+      if (verdicts.empty()) continue;
+      const Score whole = sets_[s]->summarize(path, verdicts);
+      const auto n = static_cast<double>(verdicts.size());
       double own = 0;
-      for (const auto& [example, term] : terms) own += term;
-      const double mean = this->terms() ? own / n : pass.scores[s].value;
+      for (const Verdict& verdict : verdicts) own += verdict.term;
+      const double mean = terms() ? own / n : whole.value;
       double squares = 0;
-      for (const auto& [example, term] : terms) {
-        squares += (term - mean) * (term - mean);
+      for (const Verdict& verdict : verdicts) {
+        squares += (verdict.term - mean) * (verdict.term - mean);
       }
-      sum += weights_[s] * (this->terms() ? own : mean * n);
+      sum += weights_[s] * (terms() ? own : mean * n);
       total += weights_[s] * n;
       if (n > 1) variance += weights_[s] * weights_[s] * squares * n / (n - 1);
-      score.seconds += pass.scores[s].seconds;
+      score.metric = whole.metric;
+      score.count += std::ssize(verdicts);
     }
     score.value = sum / total;
     if (terms()) score.standard_error = std::sqrt(variance) / total;

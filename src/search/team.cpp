@@ -43,13 +43,20 @@ void Team::want(const std::vector<Job>& jobs) {
   changed_.notify_all();
 }
 
-Outcome Team::take(const Job& job) {
-  std::unique_lock lock(mutex_);
-  TaskPtr task = find(job);
-  if (!task) {
-    task = tasks_.emplace_front(std::make_shared<Task>(Task{.job = job}));
-    changed_.notify_all();
+void Team::need(const std::vector<Job>& jobs) {
+  const std::lock_guard lock(mutex_);
+  const auto others = tasks_.begin();
+  for (const Job& job : jobs) {
+    if (find(job)) continue;
+    tasks_.insert(others, std::make_shared<Task>(Task{.job = job}));
   }
+  changed_.notify_all();
+}
+
+Outcome Team::take(const Job& job) {
+  need({job});
+  std::unique_lock lock(mutex_);
+  const TaskPtr task = find(job);
   changed_.wait(lock, [&] { return task->outcome || task->failure; });
   tasks_.remove(task);
   if (task->failure) std::rethrow_exception(task->failure);
@@ -61,7 +68,7 @@ void Team::work(Hand& hand, bool first, const std::stop_token& closing) {
     work_on(hand, first, closing);
     hand.dismiss();
   } catch (const std::exception& e) {
-    log::warn(message_of(e) + "; the search goes on without");
+    log::warn(message_of(e) + "; the others go on without");
   }
 }
 

@@ -31,6 +31,8 @@ class Team {
   /// These will be taken next, in this order, as far as can be told. All others
   /// are no longer wanted.
   void want(const std::vector<Job>& jobs);
+  /// These will be taken next, too, before all others.
+  void need(const std::vector<Job>& jobs);
   /// Waits for the outcome of `job`. Throws what the first hand threw.
   Outcome take(const Job& job);
 

@@ -74,25 +74,6 @@ class Comparison {
   int64_t to_gain_ = 0;  ///< by the examples not seen yet
 };
 
-Incumbent score_one(Evaluator& evaluator, const Checkpoint& weights,
-                    Progress& progress, const std::stop_token& stop) {
-  Incumbent result;
-  const auto count = static_cast<size_t>(evaluator.examples());
-  result.answers.terms.resize(count);
-  result.answers.margins.resize(count);
-  EvaluateOptions options{.progress = &progress};
-  options.watch = [&](std::span<const Verdict> batch) {
-    for (const Verdict& verdict : batch) {
-      const auto i = static_cast<size_t>(verdict.example);
-      result.answers.terms[i] = verdict.term;
-      result.answers.margins[i] = verdict.margin;
-    }
-    return true;
-  };
-  result.score = evaluate(evaluator, weights, std::move(options), stop).value();
-  return result;
-}
-
 Trial try_one(Evaluator& evaluator, const Checkpoint& candidate,
               const Incumbent& incumbent, const Criterion& criterion, bool full,
               Progress& progress, const std::stop_token& stop) {
@@ -170,15 +151,6 @@ int64_t Points::to_gain(double term, int64_t example) const {
 
 int64_t Trial::count_seen() const {
   return std::count(seen.begin(), seen.end(), true);
-}
-
-Incumbent score_fully(const Panel& panel, const Checkpoint& weights,
-                      Progress& progress, const std::stop_token& stop) {
-  Incumbent result = score_one(panel.primary, weights, progress, stop);
-  for (Evaluator* guard : panel.guards) {
-    result.guards.push_back(score_one(*guard, weights, progress, stop));
-  }
-  return result;
 }
 
 std::vector<int64_t> exit_order(const Evaluator& evaluator,

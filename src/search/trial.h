@@ -28,6 +28,11 @@ struct Panel {
   Evaluator& primary;                       ///< what is to be raised
   std::span<Evaluator* const> guards = {};  ///< what must not drop
 
+  size_t sets() const { return 1 + guards.size(); }
+  /// The primary, then the guards.
+  Evaluator& set(size_t index) const {
+    return index == 0 ? primary : *guards[index - 1];
+  }
   std::vector<const Evaluator*> all() const;
   /// Examples that one model is scored on; at least one per evaluator.
   int64_t examples() const;
@@ -86,11 +91,6 @@ struct Trial {
 
 /// Thrown where an evaluation ends because nobody wants it any more.
 struct Stopped {};
-
-/// Scores `weights` on every example. `progress` is told of each. Throws
-/// Stopped soon after `stop` was requested.
-Incumbent score_fully(const Panel& panel, const Checkpoint& weights,
-                      Progress& progress, const std::stop_token& stop = {});
 
 /// Examples in the order that settles a comparison with the incumbent soonest:
 /// what can gain most first (for counts: what the incumbent gets wrong), then

@@ -67,17 +67,17 @@ std::vector<std::optional<Score>> scores_without(Run& run,
   std::vector<std::optional<Score>> scores(all.size());
   if (all.size() < 2) return scores;
   std::vector<Mixture> rests;
-  std::vector<Job> jobs;
+  std::vector<Whole> unknown;
   for (size_t index : all) {
     Mixture rest = mixture;
     std::erase(rest, index);
-    if (!run.known(rest)) jobs.push_back({.mixture = rest});
+    if (!run.known(rest)) unknown.push_back({.mixture = rest});
     rests.push_back(std::move(rest));
   }
   const auto progress = evaluation_progress(
-      "leaving out", run.primary().all(), std::ssize(jobs),
+      "leaving out", run.primary().all(), std::ssize(unknown),
       run.options().progress && run.options().leave_one_out);
-  if (run.options().leave_one_out) run.look_ahead(std::move(jobs));
+  if (run.options().leave_one_out) run.look_ahead(std::move(unknown));
   for (size_t i = 0; i < rests.size(); ++i) {
     scores[i] = run.known(rests[i]);
     if (!scores[i] && run.options().leave_one_out) {
@@ -130,6 +130,7 @@ void Walk::start(Mixture mixture, std::optional<Incumbent> known) {
 
 Job Walk::job_of(const Step& step) const {
   return {.mixture = step.mixture,
+          .part = {},
           .incumbent = incumbent_,
           .criterion = step.criterion};
 }

@@ -1,7 +1,7 @@
-#include <random>
-#include <utility>
+#include <thread>
 
 #include "search/identity.h"
+#include "search/pulse.h"
 #include "search/remote.h"
 #include "soup/error.h"
 
@@ -9,15 +9,6 @@ namespace soup {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr std::chrono::milliseconds kBeat{250};
-
-std::string draw_token() {
-  std::random_device device;
-  std::string token;
-  for (int i = 0; i < 4; ++i) token += std::to_string(device()) + ".";
-  return token;
-}
 
 /// Makes evaluations for a search that another process leads.
 class Worker {
@@ -31,7 +22,7 @@ class Worker {
   void run();
 
  private:
-  nlohmann::ordered_json receive(int64_t number);
+  std::optional<nlohmann::ordered_json> receive(int64_t number);
   nlohmann::ordered_json compare(const nlohmann::ordered_json& theirs);
   void check_ingredient(size_t index);
   nlohmann::ordered_json work(const nlohmann::ordered_json& message,
@@ -60,16 +51,17 @@ Worker::Worker(Pulse& pulse, std::string_view search,
 
 void Worker::run() {
   for (int64_t number = 0;; ++number) {
-    const ordered_json message = receive(number);
-    const bool end = message.contains("end");
+    const std::optional<ordered_json> message = receive(number);
+    if (!message) return;
+    const bool end = message->contains("end");
     ordered_json answer = ordered_json::object();
-    if (message.contains("identity")) {
-      answer = compare(message["identity"]);
+    if (message->contains("identity")) {
+      answer = compare(message->at("identity"));
     } else if (!end) {
-      answer = work(message, pulse_.watch(number));
+      answer = work(*message, pulse_.watch(number));
     }
-    pulse_.store().set(key_of(pulse_.token(), "answer", number),
-                       message_text(answer));
+    put_text(pulse_.store(), key_of(pulse_.token(), "answer", number),
+             message_text(answer));
     if (answer.contains("error") && identity_.is_null()) {
       throw Error(answer["error"].get<std::string>());
     }
@@ -77,12 +69,16 @@ void Worker::run() {
   }
 }
 
-ordered_json Worker::receive(int64_t number) {
+// nullopt: rank 0 has ended before it heard of this process.
+std::optional<ordered_json> Worker::receive(int64_t number) {
   const std::string key = key_of(pulse_.token(), "job", number);
   const size_t limit = longest_message(panel_, checkpoints_.size());
   for (;; std::this_thread::sleep_for(kPoll)) {
-    if (const auto text = take_text(pulse_.store(), key)) {
-      return read_message(*text, limit);
+    if (const auto text = take_text(pulse_.store(), key, limit)) {
+      return read_message(*text);
+    }
+    if (number == 0 && pulse_.store().get(late_key(pulse_.rank()))) {
+      return std::nullopt;
     }
   }
 }
@@ -140,37 +136,16 @@ ordered_json Worker::work(const ordered_json& message,
 
 }  // namespace
 
-Pulse::Pulse(Store& store, int64_t rank) : store_(store), token_(draw_token()) {
-  store_.set(hello_key(rank), token_);
-  thread_ = std::jthread([this](const std::stop_token& end) { beat(end); });
-}
+Participant::Participant(Store& store, int64_t rank)
+    : pulse_(std::make_unique<Pulse>(store, rank)) {}
 
-std::stop_token Pulse::watch(int64_t number) {
-  const std::lock_guard lock(mutex_);
-  number_ = number;
-  unwanted_ = {};
-  return unwanted_.get_token();
-}
+Participant::~Participant() = default;
 
-void Pulse::beat(const std::stop_token& end) {
-  std::unique_lock lock(mutex_);
-  for (int64_t beats = 0; !end.stop_requested(); ++beats) {
-    try {
-      store_.set(token_ + "/beat", std::to_string(beats));
-      if (store_.get(key_of(token_, "stop", number_))) unwanted_.request_stop();
-    } catch (const Error&) {
-      // Whoever works finds out himself, the sooner the better.
-      unwanted_.request_stop();
-      return;
-    }
-    ended_.wait_for(lock, end, kBeat, [] { return false; });
-  }
-}
-
-void take_part(Pulse& pulse, std::string_view search,
-               std::span<const CheckpointPtr> checkpoints, Evaluator& evaluator,
-               const SearchOptions& options) {
-  Worker(pulse, search, checkpoints, evaluator, options).run();
+void Participant::take_part(std::string_view command,
+                            std::span<const CheckpointPtr> checkpoints,
+                            Evaluator& evaluator,
+                            const SearchOptions& options) {
+  Worker(*pulse_, command, checkpoints, evaluator, options).run();
 }
 
 }  // namespace soup

@@ -40,7 +40,7 @@ class WritePredictions : public ::testing::Test {
     const std::vector<Verdict> batch = {
         {.example = 0, .label = 3, .prediction = 3, .margin = 0.5F},
         {.example = 1, .label = 2, .prediction = -1, .margin = -1.25F}};
-    predictions_.collector()(batch, std::vector<float>(8));
+    predictions_.watch()(batch);
   }
 
   std::string written(const std::string& name) const {

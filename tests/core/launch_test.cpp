@@ -137,9 +137,19 @@ TEST(Launch, ReadsMpich) {
   EXPECT_EQ(launch.local_rank, 0);
   EXPECT_EQ(launch.local_size, 1);
   EXPECT_EQ(launch.address, "node1");
+  EXPECT_EQ(launch.variable, "PMI_RANK");
   environment.erase("MASTER_ADDR");
-  expect_error<UsageError>([&] { read_launch(environment); },
-                           "2 processes by MPI, but MASTER_ADDR");
+  EXPECT_EQ(read_launch(environment).address, "");
+}
+
+TEST(Launch, WithoutItsSizeItIsOneProcess) {
+  for (const Environment& launched :
+       {of_torchrun(), of_slurm(), of_open_mpi()}) {
+    Environment environment = launched;
+    EXPECT_GT(read_launch(environment).size, 1);
+    for (const std::string& name : size_variables()) environment.erase(name);
+    EXPECT_EQ(read_launch(environment).size, 1);
+  }
 }
 
 TEST(Launch, RefusesWhatContradictsItself) {

@@ -13,6 +13,7 @@
 #include "soup/eval.h"
 #include "soup/model.h"
 #include "support/expect_error.h"
+#include "support/kept_logits.h"
 #include "support/random_vit.h"
 #include "support/temp_folder.h"
 
@@ -20,6 +21,7 @@ namespace soup {
 namespace {
 
 using testing::expect_error;
+using testing::kept_logits;
 using testing::random_vit;
 
 constexpr int64_t kCount = 300;
@@ -82,10 +84,11 @@ class InProcess : public ::testing::Test {
   }
 
   /// Logits by example of one evaluation in the order given.
-  std::vector<float> logits(EvaluatorOptions options,
+  std::vector<float> logits(const EvaluatorOptions& options,
                             const std::vector<int64_t>& order = {}) {
     std::vector<float> out(kCount * kClasses);
-    options.logits = [&](std::span<const Verdict> verdicts,
+    EvaluateOptions watched{.order = order};
+    watched.logits = [&](std::span<const Verdict> verdicts,
                          std::span<const float> values) {
       ASSERT_EQ(values.size(), verdicts.size() * kClasses);
       for (size_t i = 0; i < verdicts.size(); ++i) {
@@ -93,7 +96,7 @@ class InProcess : public ::testing::Test {
                     out.data() + verdicts[i].example * kClasses);
       }
     };
-    make(options)->evaluate(*random_vit(), {.order = order});
+    make(options)->evaluate(*random_vit(), watched);
     return out;
   }
 
@@ -265,7 +268,7 @@ TEST_F(InProcess, AnyOfSeveralRightLabelsCounts) {
   // As one model says it and, as an ensemble of one, its logits.
   const auto evaluator = make();
   EXPECT_EQ(evaluator->labels(0).size(), 3U);
-  const CheckpointPtr kept = evaluator->logits(*random_vit(), nullptr);
+  const CheckpointPtr kept = kept_logits(*evaluator, *random_vit());
   const auto judge = make_logits_evaluator(*kept, "kept", "top1");
   EXPECT_EQ(judge->evaluate(*kept)->correct,
             evaluator->evaluate(*random_vit())->correct);

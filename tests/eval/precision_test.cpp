@@ -63,7 +63,7 @@ TEST(Precision, RefusesWhatMakesNoSense) {
       [&] { read({.metric = "nll", .precision = "bf16"}); },
       "bf16-only scores without");
   EvaluatorOptions kept = {.precision = "fp16"};
-  kept.logits = [](std::span<const Verdict>, std::span<const float>) {};
+  kept.logits = true;
   expect_error<UsageError>([&] { read(kept); }, "of one precision");
 }
 

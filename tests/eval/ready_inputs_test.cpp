@@ -107,13 +107,14 @@ TEST(ReadyPictures, ScoreAsPicturesDo) {
   save_checkpoint(data, spec.labels_file);
 
   std::vector<float> found;
-  EvaluatorOptions options{.device = "cpu", .batch_size = 16};
-  options.logits = [&](std::span<const Verdict>, std::span<const float> rows) {
+  EvaluateOptions watched;
+  watched.logits = [&](std::span<const Verdict>, std::span<const float> rows) {
     found.insert(found.end(), rows.begin(), rows.end());
   };
   const auto evaluators =
-      make_evaluators(std::span(&spec, 1), *weights, options);
-  EXPECT_EQ(evaluators.front()->evaluate(*weights)->correct, kCount);
+      make_evaluators(std::span(&spec, 1), *weights,
+                      {.device = "cpu", .batch_size = 16});
+  EXPECT_EQ(evaluators.front()->evaluate(*weights, watched)->correct, kCount);
   const at::Tensor rows = at::tensor(found).view_as(logits);
   EXPECT_LT((rows - logits).abs().max().item<float>(), 1e-5);
   log::set_level(log::Level::kNormal);

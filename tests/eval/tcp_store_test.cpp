@@ -65,6 +65,16 @@ TEST(TcpStore, StartsAreApart) {
   EXPECT_EQ(other->get("key"), std::nullopt);
 }
 
+TEST(TcpStore, WithoutAnAddressItIsAnError) {
+  expect_error<UsageError>(
+      [] {
+        connect_store(
+            {.launcher = "MPI", .variable = "PMI_RANK", .size = 2});
+      },
+      "2 processes by MPI, but MASTER_ADDR, the host of rank 0, is not set; "
+      "set it, or unset PMI_RANK to run alone");
+}
+
 TEST(TcpStore, ATakenPortIsAnError) {
   const uint16_t port = free_port();
   const auto host = connect_store(launch(0, port));

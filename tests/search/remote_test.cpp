@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "search/records.h"
 #include "search/table_evaluator.h"
 #include "support/expect_error.h"
 #include "support/memory_store.h"
@@ -17,7 +18,7 @@ using testing::expect_error;
 using testing::MemoryStore;
 using testing::TableEvaluator;
 
-const Job kJob = {.mixture = {0, 1}};
+const Job kJob = {.mixture = {0, 1}, .part = {.begin = 1, .end = 3}};
 
 /// A hand whose other process is the test.
 class RemoteHandTest : public ::testing::Test {
@@ -38,16 +39,20 @@ class RemoteHandTest : public ::testing::Test {
   Outcome perform() { return hand_.perform(kJob, {}); }
   /// The outcome of kJob.
   static ordered_json outcome() {
-    return ordered_json::parse(R"({"outcome": {"dataset": "table",
-      "metric": "top1", "value": 0.5, "count": 4, "correct": 2,
-      "standard_error": null, "seconds": 1,
-      "right": "Aw==", "margins": "AAAAAAAAAAAAAAAAAAAAAA=="}})");
+    return {{"outcome",
+             {{"labels", values_json(std::vector<int32_t>{1, 1})},
+              {"predictions", values_json(std::vector<int32_t>{1, 0})},
+              {"margins", values_json(std::vector<float>{2, -3})},
+              {"terms", values_json(std::vector<double>{1, 0})},
+              {"seconds", 1.5}}}};
   }
+  /// How many seconds the outcome of kJob says it took.
+  double seconds() { return std::get<PartOutcome>(perform()).seconds; }
 
   MemoryStore store_;
   TableEvaluator evaluator_{4};
   ordered_json identity_ = {{"ingredients", {1, 2}}};
-  RemoteHand hand_{store_, 3, {evaluator_}, identity_, 100ms};
+  RemoteHand hand_{store_, 3, {evaluator_}, identity_, {100ms, 100ms}};
 };
 
 TEST_F(RemoteHandTest, TellsTheSearchThenTheJob) {
@@ -56,9 +61,11 @@ TEST_F(RemoteHandTest, TellsTheSearchThenTheJob) {
   ASSERT_TRUE(hand_.wait_ready({}));
   EXPECT_EQ(ordered_json::parse(*store_.get("a/job/0"))["identity"], identity_);
   store_.set("a/answer/1", outcome().dump());
-  const auto scored = std::get<Incumbent>(perform());
-  EXPECT_EQ(scored.score.correct, 2);
-  EXPECT_EQ(scored.answers.terms, (std::vector<double>{1, 1, 0, 0}));
+  const auto found = std::get<PartOutcome>(perform());
+  ASSERT_EQ(found.verdicts.size(), 2U);
+  EXPECT_EQ(found.verdicts[0].example, 1);
+  EXPECT_EQ(found.verdicts[1].example, 2);
+  EXPECT_EQ(found.verdicts[1].margin, -3);
   EXPECT_EQ(ordered_json::parse(*store_.get("a/job/1"))["job"]["ingredients"],
             ordered_json({0, 1}));
   EXPECT_FALSE(store_.get("a/answer/1"));
@@ -78,7 +85,7 @@ TEST_F(RemoteHandTest, OneThatIsHeardAgainIsReadyAfterItsLateAnswer) {
   store_.set("a/answer/1", outcome().dump());
   ASSERT_TRUE(hand_.wait_ready({}));
   store_.set("a/answer/2", outcome().dump());
-  EXPECT_EQ(std::get<Incumbent>(perform()).score.correct, 2);
+  EXPECT_EQ(seconds(), 1.5);
 }
 
 TEST_F(RemoteHandTest, OneThatWasStartedAnewTakesThePlaceOfTheLost) {
@@ -89,7 +96,7 @@ TEST_F(RemoteHandTest, OneThatWasStartedAnewTakesThePlaceOfTheLost) {
   const auto alive = beat("b");
   ASSERT_TRUE(hand_.wait_ready({}));
   store_.set("b/answer/1", outcome().dump());
-  EXPECT_EQ(std::get<Incumbent>(perform()).score.correct, 2);
+  EXPECT_EQ(seconds(), 1.5);
 }
 
 TEST_F(RemoteHandTest, WhatIsNoLongerWantedIsStopped) {
@@ -112,8 +119,8 @@ TEST_F(RemoteHandTest, RefusesWhatIsNoOutcome) {
   ASSERT_TRUE(hand_.wait_ready({}));
   ordered_json short_margins = outcome();
   short_margins["outcome"]["margins"] = "AAAA";
-  ordered_json no_count = outcome();
-  no_count["outcome"].erase("count");
+  ordered_json no_terms = outcome();
+  no_terms["outcome"].erase("terms");
   int64_t n = 1;
   for (const std::string& text : {
            std::string("nonsense"),
@@ -124,12 +131,31 @@ TEST_F(RemoteHandTest, RefusesWhatIsNoOutcome) {
            std::string(R"({"error": "broken\u001b[2J"})"),
            std::string(R"({"outcome": 3})"),
            short_margins.dump(),
-           no_count.dump(),
-           std::string(size_t{1} << 20, ' '),
+           no_terms.dump(),
+           std::string(R"({"pieces": 1})"),
+           std::string(R"({"pieces": -1})"),
+           std::string(R"({"pieces": "x"})"),
        }) {
     store_.set("a/answer/" + std::to_string(n++), text);
     EXPECT_ANY_THROW(perform()) << text.substr(0, 80);
   }
+}
+
+TEST_F(RemoteHandTest, LongMessagesGoInPieces) {
+  std::string text;
+  for (int i = 0; text.size() < size_t{5} << 19; ++i) {
+    text += std::to_string(i);
+  }
+  put_text(store_, "key", text);
+  EXPECT_LE(store_.get("key/0")->size(), size_t{1} << 20);
+  EXPECT_EQ(take_text(store_, "key", text.size()), text);
+  for (const char* key : {"key", "key/0", "key/1", "key/2"}) {
+    EXPECT_FALSE(store_.get(key)) << key;
+  }
+  EXPECT_EQ(take_text(store_, "key", text.size()), std::nullopt);
+  put_text(store_, "key", text);
+  expect_error<Error>([&] { take_text(store_, "key", text.size() - 1); },
+                      "is longer than it can be");
 }
 
 TEST_F(RemoteHandTest, DismissesAndWaitsForTheAnswer) {
@@ -145,8 +171,9 @@ TEST_F(RemoteHandTest, DismissesAndWaitsForTheAnswer) {
   EXPECT_FALSE(store_.get("a/answer/1"));
 }
 
-TEST_F(RemoteHandTest, DoesNotWaitForWhoNeverCame) {
+TEST_F(RemoteHandTest, DoesNotWaitForeverForWhoNeverCame) {
   hand_.dismiss();
+  EXPECT_TRUE(store_.get("late/3"));
   std::stop_source stop;
   stop.request_stop();
   EXPECT_FALSE(hand_.wait_ready(stop.get_token()));

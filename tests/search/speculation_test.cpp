@@ -109,8 +109,7 @@ class SpeculationTest : public ::testing::Test {
   Said search_with_another(Store& store) {
     Device device(false);
     SearchOptions options;
-    options.store = &store;
-    options.processes = 2;
+    options.others = {.store = &store, .processes = 2};
     return search({}, options, device);
   }
 
@@ -121,8 +120,9 @@ class SpeculationTest : public ::testing::Test {
     }
     SearchOptions options = options_of(way, *all.front());
     for (size_t i = 1; i < devices; ++i) {
-      options.more_devices.push_back({&all[i]->evaluator});
-      if (way.guarded) options.more_devices.back().push_back(&all[i]->guard);
+      std::vector<Evaluator*> device = {&all[i]->evaluator};
+      if (way.guarded) device.push_back(&all[i]->guard);
+      options.others.devices.push_back(std::move(device));
     }
     return search(way, options, *all.front());
   }
@@ -135,8 +135,7 @@ class SpeculationTest : public ::testing::Test {
     }
     Device device(way.loss);
     SearchOptions options = options_of(way, device);
-    options.store = &store;
-    options.processes = processes;
+    options.others = {.store = &store, .processes = processes};
     Said said = search(way, options, device);
     others.clear();
     return said;
@@ -144,9 +143,8 @@ class SpeculationTest : public ::testing::Test {
 
   void take_part_in(const Way& way, Store& store, int64_t rank) const {
     Device device(way.loss);
-    Pulse pulse(store, rank);
-    take_part(pulse, way.search, zoo_, device.evaluator,
-              options_of(way, device));
+    Participant(store, rank)
+        .take_part(way.search, zoo_, device.evaluator, options_of(way, device));
   }
 
   TempFolder folder_;
@@ -206,11 +204,10 @@ TEST_F(SpeculationTest, AProcessThatWasGivenSomethingElseIsRefused) {
   MemoryStore store;
   std::jthread other([&] {
     Device device(false);
-    Pulse pulse(store, 1);
     expect_error<Error>(
         [&] {
-          take_part(pulse, "greedy", zoo_, device.evaluator,
-                    {.accept_equal = false});
+          Participant(store, 1).take_part("greedy", zoo_, device.evaluator,
+                                          {.accept_equal = false});
         },
         "was given something else than rank 0: --accept was ge, is gt");
   });
@@ -225,8 +222,7 @@ TEST_F(SpeculationTest, ABadCheckpointOfAnotherProcessIsNoticed) {
   MemoryStore store;
   std::jthread other([&] {
     Device device(false);
-    Pulse pulse(store, 1);
-    take_part(pulse, "greedy", theirs, device.evaluator, {});
+    Participant(store, 1).take_part("greedy", theirs, device.evaluator, {});
   });
   EXPECT_EQ(search_with_another(store), alone);
 }
@@ -235,10 +231,10 @@ TEST_F(SpeculationTest, AProcessWhoseStoreHasGoneFails) {
   zoo_ = random_zoo(6);
   MemoryStore store;
   Device device(false);
-  Pulse pulse(store, 1);
+  Participant one(store, 1);
   store.close();
   expect_error<Error>(
-      [&] { take_part(pulse, "greedy", zoo_, device.evaluator, {}); },
+      [&] { one.take_part("greedy", zoo_, device.evaluator, {}); },
       "the store is closed");
 }
 

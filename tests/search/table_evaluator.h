@@ -44,30 +44,18 @@ class TableEvaluator : public Evaluator {
   }
 
   std::vector<int32_t> labels(int64_t) const override { return {1}; }
-  CheckpointPtr logits(const Checkpoint& weights, Progress*) override {
-    ++passes;
-    std::vector<float> rows(static_cast<size_t>(2 * examples_));
-    const TensorData data = weights.read(0);
-    for (int64_t i = 0; i < examples_; ++i) {
-      std::memcpy(&rows[static_cast<size_t>(2 * i + 1)],
-                  data.bytes().data() + (first + i) * 4, 4);
-    }
-    return make_logits(weights.path(), rows, *this);
-  }
+  int64_t classes() const override { return 2; }
+  int64_t batch_size() const override { return batch_; }
 
-  std::optional<Score> evaluate(const Checkpoint& weights,
-                                const EvaluateOptions& options) override {
+  bool look(const Checkpoint& weights,
+            const EvaluateOptions& options) override {
     ++passes;
     const TensorData data = weights.read(0);
-    Score score{.dataset = dataset_,
-                .metric = loss ? "loss" : "top1",
-                .count = examples_,
-                .correct = {},
-                .higher_is_better = !loss};
-    std::vector<double> terms(static_cast<size_t>(examples_));
+    const int64_t count =
+        options.order.empty() ? examples_ : std::ssize(options.order);
     std::vector<Verdict> batch;
-    if (!options.order.empty()) score.count = std::ssize(options.order);
-    for (int64_t position = 0; position < score.count; ++position) {
+    std::vector<float> rows;
+    for (int64_t position = 0; position < count; ++position) {
       const int64_t i = options.order.empty()
                             ? position
                             : options.order[static_cast<size_t>(position)];
@@ -76,13 +64,32 @@ class TableEvaluator : public Evaluator {
       const double term = loss         ? std::log1p(std::exp(-margin))
                           : margin > 0 ? 1.0
                                        : 0.0;
-      batch.push_back({.example = i, .margin = margin, .term = term});
-      terms[static_cast<size_t>(i)] = term;
+      batch.push_back({.example = i,
+                       .label = 1,
+                       .prediction = margin > 0 ? 1 : 0,
+                       .margin = margin,
+                       .term = term});
+      rows.insert(rows.end(), {0, margin});
       ++seen;
-      if (std::ssize(batch) == batch_ || position + 1 == score.count) {
-        if (options.watch && !options.watch(batch)) return std::nullopt;
-        batch.clear();
-      }
+      if (std::ssize(batch) < batch_ && position + 1 < count) continue;
+      if (options.logits) options.logits(batch, rows);
+      if (options.watch && !options.watch(batch)) return false;
+      batch.clear();
+      rows.clear();
+    }
+    return true;
+  }
+
+  Score summarize(const std::filesystem::path& /*path*/,
+                  std::vector<Verdict> verdicts) const override {
+    Score score{.dataset = dataset_,
+                .metric = loss ? "loss" : "top1",
+                .count = std::ssize(verdicts),
+                .correct = {},
+                .higher_is_better = !loss};
+    std::vector<double> terms(static_cast<size_t>(examples_));
+    for (const Verdict& verdict : verdicts) {
+      terms[static_cast<size_t>(verdict.example)] = verdict.term;
     }
     const double total = std::accumulate(terms.begin(), terms.end(), 0.0);
     if (!loss) score.correct = static_cast<int64_t>(total);

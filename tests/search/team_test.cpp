@@ -30,15 +30,13 @@ class Told : public Hand {
 
 Job job(size_t index) { return {.mixture = {index}}; }
 
-// The score of job(index) is index.
+// The outcome of job(index) says index.
 Outcome index_of(const Job& job, const std::stop_token& /*stop*/) {
-  Incumbent scored;
-  scored.score.count = static_cast<int64_t>(job.mixture.front());
-  return scored;
+  return PartOutcome{.seconds = static_cast<double>(job.mixture.front())};
 }
 
 int64_t count_of(const Outcome& outcome) {
-  return std::get<Incumbent>(outcome).score.count;
+  return static_cast<int64_t>(std::get<PartOutcome>(outcome).seconds);
 }
 
 std::unique_ptr<Team> team(const std::vector<Told::Work>& works) {
