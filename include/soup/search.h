@@ -41,6 +41,9 @@ struct Candidate {
   std::optional<int64_t> round = {};  ///< of a search that goes in rounds
   std::optional<uint64_t> seed = {};  ///< of a search in several random orders
   std::string guard = {};  ///< data set whose score would have dropped
+  /// Would be accepted, but others may come before it: it is compared again
+  /// when it is its turn (SearchOptions::lazy).
+  bool early = false;
   /// Of a search that tries whole sets: all of it; `path` is empty.
   std::vector<std::filesystem::path> set = {};
 };
@@ -134,6 +137,9 @@ struct SearchOptions {
   /// How often what was rejected is tried again; 0: the search's default.
   int64_t sweeps = 0;
   bool full = false;  ///< score every candidate on every example
+  /// Of the greedy search: ranks exactly only the checkpoints whose order can
+  /// matter. Same soup; candidates that are rejected come in another order.
+  bool lazy = false;
   /// Folds for an estimate of the optimism, of the greedy search; 0: none.
   int64_t optimism_folds = 0;
   /// Scores the soup without each of its ingredients, too.

@@ -57,6 +57,14 @@ std::vector<CLI::Option*> SelectionArguments::add_to(CLI::App& app,
   app.add_flag("--full", search.full,
                "score every candidate on every example: same answer, "
                "slower");
+  CLI::Option* lazy = app.add_flag(
+      "--lazy", search.lazy,
+      "rank only as many checkpoints as the choice depends on: same soup, but "
+      "no scores of the others");
+  for (const char* other : {"--pruned", "--with-replacement", "--order",
+                            "--orders", "--sweeps", "--scores"}) {
+    lazy->excludes(app.get_option(other));
+  }
   std::vector<CLI::Option*> added = app.get_options(nullptr);
   added.erase(added.begin(), added.begin() + static_cast<ptrdiff_t>(before));
   return added;

@@ -22,6 +22,7 @@ std::string what(const Candidate& candidate) {
 
 std::string verdict(const Candidate& candidate) {
   if (candidate.removes) return candidate.accepted ? "removed" : "kept";
+  if (candidate.early) return "early";
   return candidate.accepted ? "accepted" : "rejected";
 }
 

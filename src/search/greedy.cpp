@@ -5,11 +5,6 @@
 namespace soup {
 namespace {
 
-bool is_full(const Walk& walk) {
-  const int64_t most = walk.options().max_ingredients;
-  return most > 0 && std::ssize(walk.mixture()) >= most;
-}
-
 /// Recipe 1 of arXiv:2203.05482: best first, keep what does not lower the
 /// held-out score.
 void grow(Walk& walk, const std::vector<size_t>& order,
@@ -19,15 +14,8 @@ void grow(Walk& walk, const std::vector<size_t>& order,
   const int64_t sweeps = std::max<int64_t>(walk.options().sweeps, 1);
   for (int64_t sweep = 0; sweep < sweeps && !rest.empty(); ++sweep) {
     if (sweep > 0) walk.expect(std::ssize(rest));
-    std::vector<size_t> rejected =
-        walk.visit_all(rest, [&](const Mixture& soup, size_t next) {
-          std::optional<Mixture> grown;
-          if (is_full(walk)) return grown;
-          grown = soup;
-          grown->push_back(next);
-          return grown;
-        });
-    if (is_full(walk)) return;
+    std::vector<size_t> rejected = walk.visit_all(rest, walk.growth());
+    if (walk.is_full()) return;
     if (rejected.size() == rest.size()) return;  // nothing can change any more
     rest = std::move(rejected);
   }
@@ -38,6 +26,7 @@ void grow(Walk& walk, const std::vector<size_t>& order,
 SearchResult greedy(std::span<const CheckpointPtr> checkpoints,
                     Evaluator* evaluator, const SearchOptions& options) {
   if (options.optimism_folds > 0) check_optimism(*evaluator, options);
+  if (options.lazy) return greedy_lazily(checkpoints, *evaluator, options);
   return search("greedy", grow, checkpoints, *evaluator, options);
 }
 

@@ -123,6 +123,12 @@ CheckpointPtr Hands::logits(const Mixture& mixture, size_t set,
   return make_logits(checkpoints_[mixture.back()]->path(), all, evaluator);
 }
 
+PartOutcome Hands::look_at(const Mixture& mixture, const Part& part) {
+  const Job job = {.mixture = mixture, .part = part};
+  return std::get<PartOutcome>(team_ ? team_->take(job)
+                                     : alone_.perform(job, {}));
+}
+
 Trial Hands::compare(const Job& job, Progress& progress) {
   if (!team_) return alone_.compare(job, {}, progress);
   auto trial = std::get<Trial>(team_->take(job));

@@ -44,6 +44,7 @@ class Hands {
   /// What `mixture` says of every example, as holds_logits() has it; null where
   /// the data set has no logits.
   CheckpointPtr logits(const Mixture& mixture, size_t set, Progress* progress);
+  PartOutcome look_at(const Mixture& mixture, const Part& part);
   /// Performs a comparison.
   Trial compare(const Job& job, Progress& progress);
 

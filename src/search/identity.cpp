@@ -38,6 +38,7 @@ ordered_json options_json(const SearchOptions& options) {
           {"max-ingredients", options.max_ingredients},
           {"sweeps", options.sweeps},
           {"full", options.full},
+          {"lazy", options.lazy},
           {"budget", options.budget},
           {"temperature", options.temperature},
           {"optimism", options.optimism_folds},

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <numeric>
 
 #include "core/json.h"
 #include "search/records.h"
@@ -16,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 /// One thing that verdicts say, of all of them.
 template <typename T>
-std::vector<T> column(std::span<const Verdict> verdicts, T Verdict::* field) {
+std::vector<T> column(std::span<const Verdict> verdicts, T Verdict::*field) {
   std::vector<T> values;
   for (const Verdict& verdict : verdicts) values.push_back(verdict.*field);
   return values;
@@ -62,8 +61,8 @@ PartOutcome look_at(const Panel& panel, const Part& part,
     outcome.score = evaluator.evaluate(weights, options);
     return outcome;
   }
-  std::vector<int64_t> which(static_cast<size_t>(part.end - part.begin));
-  std::iota(which.begin(), which.end(), part.begin);
+  std::vector<int64_t> which;
+  for (int64_t i = part.begin; i < part.end; i += part.step) which.push_back(i);
   options.order = which;
   options.watch = [&](std::span<const Verdict> batch) {
     outcome.verdicts.insert(outcome.verdicts.end(), batch.begin(), batch.end());
@@ -100,7 +99,7 @@ PartOutcome read_part_outcome(const Panel& panel, const Part& part,
   if (evaluator.examples() == 0) {
     return {.score = read_score(json.at("score"), evaluator, where)};
   }
-  const auto count = static_cast<size_t>(part.end - part.begin);
+  const auto count = static_cast<size_t>(part.count());
   const auto labels = read_values<int32_t>(json, "labels", count, where);
   const auto classes = read_values<int32_t>(json, "predictions", count, where);
   const auto margins = read_values<float>(json, "margins", count, where);
@@ -108,7 +107,7 @@ PartOutcome read_part_outcome(const Panel& panel, const Part& part,
   PartOutcome outcome{.seconds = get_as<double>(json, "seconds", where)};
   for (size_t i = 0; i < count; ++i) {
     outcome.verdicts.push_back(
-        {.example = part.begin + static_cast<int64_t>(i),
+        {.example = part.begin + static_cast<int64_t>(i) * part.step,
          .label = labels[i],
          .prediction = classes[i],
          .margin = margins[i],
@@ -125,7 +124,8 @@ ordered_json part_json(const Part& part) {
   return {{"set", part.set},
           {"begin", part.begin},
           {"end", part.end},
-          {"logits", part.logits}};
+          {"logits", part.logits},
+          {"step", part.step}};
 }
 
 Part read_part(const Panel& panel, const ordered_json& json,
@@ -134,12 +134,15 @@ Part read_part(const Panel& panel, const ordered_json& json,
   const Part part = {.set = static_cast<size_t>(set),
                      .begin = get_as<int64_t>(json, "begin", where),
                      .end = get_as<int64_t>(json, "end", where),
-                     .logits = get_as<bool>(json, "logits", where)};
-  if (set < 0 || part.set >= panel.sets()) throw Error(where + ": no such data set");
+                     .logits = get_as<bool>(json, "logits", where),
+                     .step = get_as<int64_t>(json, "step", where)};
+  if (set < 0 || part.set >= panel.sets())
+    throw Error(where + ": no such data set");
   const int64_t count = panel.set(part.set).examples();
   const bool fits = count == 0 ? part.begin == 0 && part.end == 0
                                : part.begin >= 0 && part.begin < part.end &&
-                                     part.end <= count;
+                                     part.end <= count && part.step > 0 &&
+                                     part.step <= count;
   if (!fits) throw Error(where + ": no such examples");
   if (part.logits && panel.set(part.set).classes() == 0) {
     throw Error(where + ": there are no logits");

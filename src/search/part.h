@@ -11,14 +11,16 @@
 
 namespace soup {
 
-/// Examples [begin, end) of one data set. Of what has no examples there is one
-/// part, an empty one: its whole score.
+/// Every `step`th of the examples [begin, end) of one data set. Of what has no
+/// examples there is one part, an empty one: its whole score.
 struct Part {
   size_t set = 0;  ///< of the panel
   int64_t begin = 0;
   int64_t end = 0;
   bool logits = false;  ///< they are wanted, too
+  int64_t step = 1;
 
+  int64_t count() const { return (end - begin + step - 1) / step; }
   bool operator==(const Part&) const = default;
 };
 

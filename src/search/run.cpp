@@ -139,34 +139,70 @@ std::vector<Mixture> Run::proposals(
   return sets;
 }
 
-Trial Run::compare(Candidate candidate, const Job& job, Progress& progress) {
-  Trial trial;
-  const auto record = replay("candidate", job.mixture);
-  if (record) {
-    const std::string where = journal_->where();
-    trial = checked_record(where,
-                           [&] { return read_trial(panel_, *record, where); });
-    progress.add(panel_.examples());
-  } else {
-    trial = hands_->compare(job, progress);
+int64_t Run::sample(size_t index, const Part& part) {
+  if (const auto record = replay("sample", {index})) {
+    return get_as<int64_t>(*record, "correct", journal_->where());
   }
-  describe(trial, *job.incumbent, candidate);
-  if (!record) {
+  const auto verdicts = hands_->look_at({index}, part).verdicts;
+  const int64_t correct = std::ranges::count_if(
+      verdicts, [](const Verdict& verdict) { return verdict.term > 0; });
+  append("sample", {index},
+         {{"path", checkpoint(index).path().string()},
+          {"every", part.step},
+          {"count", std::ssize(verdicts)},
+          {"correct", correct}});
+  return correct;
+}
+
+std::optional<Trial> Run::replay_trial(std::string_view kind, const Job& job,
+                                       Progress& progress) {
+  const auto record = replay(kind, job.mixture);
+  if (!record) return std::nullopt;
+  const std::string where = journal_->where();
+  Trial trial =
+      checked_record(where, [&] { return read_trial(panel_, *record, where); });
+  progress.add(panel_.examples());
+  return trial;
+}
+
+Trial Run::race(const Job& job, Progress& progress) {
+  std::optional<Trial> trial = replay_trial("race", job, progress);
+  if (!trial) {
+    trial = hands_->compare(job, progress);
+    ordered_json of = {
+        {"path", checkpoint(job.mixture.front()).path().string()}};
+    of.update(trial_record(panel_, *trial));
+    append("race", job.mixture, of);
+  }
+  keep(job.mixture, *trial);
+  return *std::move(trial);
+}
+
+Trial Run::compare(Candidate candidate, const Job& job, Progress& progress) {
+  std::optional<Trial> trial = replay_trial("candidate", job, progress);
+  const bool replayed = trial.has_value();
+  if (!replayed) trial = hands_->compare(job, progress);
+  describe(*trial, *job.incumbent, candidate);
+  if (!replayed) {
     ordered_json made = candidate_json(candidate);
-    made.update(trial_record(panel_, trial));
+    made.update(trial_record(panel_, *trial));
     append("candidate", job.mixture, made);
   }
-  if (trial.score) {
-    remember(job.mixture, *trial.score);
-    keep_terms(job.mixture, trial.answers);
-  }
+  keep(job.mixture, *trial);
   if (options_.on_candidate) options_.on_candidate(candidate);
-  return trial;
+  return *std::move(trial);
+}
+
+void Run::keep(const Mixture& mixture, const Trial& trial) {
+  if (!trial.score) return;
+  remember(mixture, *trial.score);
+  keep_terms(mixture, trial.answers);
 }
 
 void Run::describe(const Trial& trial, const Incumbent& incumbent,
                    Candidate& candidate) const {
-  candidate.accepted = trial.accepted;
+  candidate.early = candidate.early && trial.accepted;
+  candidate.accepted = trial.accepted && !candidate.early;
   candidate.seen = trial.count_seen();
   candidate.count = incumbent.score.count;
   candidate.seconds = trial.seconds;
@@ -182,7 +218,8 @@ void Run::describe(const Trial& trial, const Incumbent& incumbent,
     candidate.guard = panel_.guards[i]->dataset();
   }
   if (trial.score) candidate.value = trial.score->value;
-  candidate.best = trial.accepted ? trial.score->value : incumbent.score.value;
+  candidate.best =
+      candidate.accepted ? trial.score->value : incumbent.score.value;
 }
 
 void Run::keep_terms(const Mixture& mixture, const Answers& answers) {

@@ -47,11 +47,17 @@ class Run {
   /// primary only.
   Incumbent score(const Mixture& mixture, const Panel& panel,
                   Progress& progress);
+  /// How many examples of `part` the checkpoint is right on, of a metric that
+  /// counts them.
+  int64_t sample(size_t index, const Part& part);
+  /// Compares a checkpoint with another, job.incumbent, on the primary.
+  Trial race(const Job& job, Progress& progress);
   /// Sets of checkpoints that `propose` thinks of, unless the journal has them.
   std::vector<Mixture> proposals(
       const std::function<std::vector<Mixture>()>& propose);
   /// Compares a job's mixture with its incumbent. `candidate` comes with step
-  /// and path, is completed, and is reported.
+  /// and path, and is early where it is not its turn; it is completed and
+  /// reported.
   Trial compare(Candidate candidate, const Job& job, Progress& progress);
   /// Notes what was chosen.
   void finish(const Mixture& mixture, const Score& score);
@@ -73,6 +79,9 @@ class Run {
                                                const Mixture& mixture);
   void append(std::string_view kind, const Mixture& mixture,
               const nlohmann::ordered_json& record);
+  std::optional<Trial> replay_trial(std::string_view kind, const Job& job,
+                                    Progress& progress);
+  void keep(const Mixture& mixture, const Trial& trial);
   void keep_terms(const Mixture& mixture, const Answers& answers);
   void describe(const Trial& trial, const Incumbent& incumbent,
                 Candidate& candidate) const;

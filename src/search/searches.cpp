@@ -82,6 +82,7 @@ ordered_json candidate_json(const Candidate& candidate) {
   if (candidate.removes) json["removes"] = true;
   if (candidate.round) json["round"] = *candidate.round;
   if (candidate.seed) json["seed"] = *candidate.seed;
+  if (candidate.early) json["early"] = true;
   if (!candidate.guard.empty()) json["guard"] = candidate.guard;
   for (const auto& path : candidate.set) json["set"].push_back(path.string());
   return json;

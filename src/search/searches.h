@@ -11,6 +11,10 @@ SearchResult uniform(std::span<const CheckpointPtr> checkpoints,
 SearchResult greedy(std::span<const CheckpointPtr> checkpoints,
                     Evaluator* evaluator, const SearchOptions& options);
 
+/// Greedy, with no more of a ranking than that takes.
+SearchResult greedy_lazily(std::span<const CheckpointPtr> checkpoints,
+                           Evaluator& evaluator, const SearchOptions& options);
+
 SearchResult pruned(std::span<const CheckpointPtr> checkpoints,
                     Evaluator* evaluator, const SearchOptions& options);
 

@@ -11,22 +11,6 @@
 namespace soup {
 namespace {
 
-void check(const Evaluator& evaluator, const SearchOptions& options) {
-  if (!options.full && evaluator.examples() > 0 && !evaluator.terms()) {
-    log::info(evaluator.dataset() +
-              ": the score is no mean over the examples, so that no part of "
-              "them bounds it: every candidate is scored on all");
-  }
-  const bool counts = evaluator.counts() && !evaluator.weighted();
-  if (options.min_gain > 0 && !counts) {
-    throw UsageError("--min-gain counts examples, which this metric does not");
-  }
-  if (options.alpha < 1 && !(counts && evaluator.examples() > 0)) {
-    throw UsageError(
-        "--alpha tests counts of examples, which this metric does not give");
-  }
-}
-
 /// The best of what was found so far.
 struct Found {
   Mixture mixture;
@@ -105,6 +89,21 @@ Criterion Walk::criterion() const {
           .alpha = options().alpha};
 }
 
+bool Walk::is_full() const {
+  const int64_t most = options().max_ingredients;
+  return most > 0 && std::ssize(mixture_) >= most;
+}
+
+Walk::Change Walk::growth() const {
+  return [this](const Mixture& soup, size_t next) {
+    std::optional<Mixture> grown;
+    if (is_full()) return grown;
+    grown = soup;
+    grown->push_back(next);
+    return grown;
+  };
+}
+
 Candidate Walk::next_line() {
   Candidate line;
   line.step = step_++;
@@ -155,6 +154,7 @@ std::optional<Walk::Step> Walk::prepare(std::span<const size_t> visits,
 
 Trial Walk::compare(const Step& step) {
   Candidate line = next_line();
+  line.early = step.early;
   if (step.whole) {
     for (const size_t i : step.mixture) {
       line.set.push_back(run_.checkpoint(i).path());
@@ -207,34 +207,55 @@ void Walk::try_sets(std::span<const Mixture> sets) {
   }
 }
 
+void check_search(const Evaluator& evaluator, const SearchOptions& options) {
+  if (!options.full && evaluator.examples() > 0 && !evaluator.terms()) {
+    log::info(evaluator.dataset() +
+              ": the score is no mean over the examples, so that no part of "
+              "them bounds it: every candidate is scored on all");
+  }
+  const bool counts = evaluator.counts() && !evaluator.weighted();
+  if (options.min_gain > 0 && !counts) {
+    throw UsageError("--min-gain counts examples, which this metric does not");
+  }
+  if (options.alpha < 1 && !(counts && evaluator.examples() > 0)) {
+    throw UsageError(
+        "--alpha tests counts of examples, which this metric does not give");
+  }
+}
+
+SearchResult conclude(Run& run, const Mixture& mixture, const Score& score,
+                      std::vector<size_t> order) {
+  SearchResult result;
+  result.recipe = run.recipe(mixture);
+  result.score = score;
+  result.without = scores_without(run, mixture);
+  if (run.options().optimism_folds > 0)
+    result.optimism = estimate_optimism(run);
+  if (distinct(mixture).size() == 1 && run.size() > 1) {
+    std::erase(order, mixture.front());
+    result.reason = why_single(run, mixture.front(), order);
+  }
+  return result;
+}
+
 SearchResult search(std::string_view name, Strategy strategy,
                     std::span<const CheckpointPtr> checkpoints,
                     Evaluator& evaluator, const SearchOptions& options) {
-  check(evaluator, options);
+  check_search(evaluator, options);
   Run run(name, checkpoints, evaluator, options);
-  SearchResult result;
-  Found found;
-  std::vector<size_t> order;
   if (options.orders > 1) {
-    found = walk_along_all(run, strategy);
-    order = random_order(run.size(), options.seed);
-  } else {
-    Ranking ranking = rank(run);
-    order = ranking.order;
-    if (!ranking.scores.empty()) {
-      result.best_single = ranking.scores.front();
-      result.best_path = run.checkpoint(ranking.order.front()).path();
-    }
-    found = walk_along(run, strategy, ranking.order, std::move(ranking.first),
-                       std::nullopt);
+    const Found found = walk_along_all(run, strategy);
+    return conclude(run, found.mixture, found.score,
+                    random_order(run.size(), options.seed));
   }
-  result.recipe = run.recipe(found.mixture);
-  result.score = found.score;
-  result.without = scores_without(run, found.mixture);
-  if (options.optimism_folds > 0) result.optimism = estimate_optimism(run);
-  if (distinct(found.mixture).size() == 1 && run.size() > 1) {
-    std::erase(order, found.mixture.front());
-    result.reason = why_single(run, found.mixture.front(), order);
+  Ranking ranking = rank(run);
+  const Found found = walk_along(run, strategy, ranking.order,
+                                 std::move(ranking.first), std::nullopt);
+  SearchResult result =
+      conclude(run, found.mixture, found.score, ranking.order);
+  if (!ranking.scores.empty()) {
+    result.best_single = ranking.scores.front();
+    result.best_path = run.checkpoint(ranking.order.front()).path();
   }
   return result;
 }

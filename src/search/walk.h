@@ -32,6 +32,7 @@ class Walk {
     Criterion criterion = {};
     std::optional<int64_t> round = {};
     bool whole = false;  ///< no one comes or goes: another set is tried
+    bool early = false;  ///< others may come before it
   };
   /// The mixture that `index` makes of the soup; nullopt: it is time to stop.
   using Change =
@@ -59,6 +60,10 @@ class Walk {
   Criterion criterion() const;
   const Mixture& mixture() const { return mixture_; }
   const Incumbent& incumbent() const { return *incumbent_; }
+  /// The soup has as many ingredients as it may.
+  bool is_full() const;
+  /// A change that adds a checkpoint, until the soup is full.
+  Change growth() const;
 
  private:
   Candidate next_line();
@@ -76,6 +81,14 @@ class Walk {
 /// of the first of them.
 using Strategy = void (*)(Walk& walk, const std::vector<size_t>& order,
                           std::optional<Incumbent> first);
+
+/// Throws UsageError where the options ask what the scores do not give.
+void check_search(const Evaluator& evaluator, const SearchOptions& options);
+
+/// What `mixture`, the soup in the end, is made of and worth. `order`: of all
+/// checkpoints.
+SearchResult conclude(Run& run, const Mixture& mixture, const Score& score,
+                      std::vector<size_t> order);
 
 /// Ranks the candidates, goes through them in one order or several, and
 /// returns the best soup found.

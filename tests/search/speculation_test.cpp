@@ -65,6 +65,8 @@ std::vector<Way> ways() {
       {.options = {.max_ingredients = 3, .full = true, .leave_one_out = true}},
       {.search = "pruned", .guarded = true, .options = {.leave_one_out = true}},
       {.options = {.optimism_folds = 3}},
+      {.options = {.lazy = true}},
+      {.options = {.accept_equal = false, .full = true, .lazy = true}},
   };
 }
 
