@@ -16,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 
 /// One thing that verdicts say, of all of them.
 template <typename T>
-std::vector<T> column(std::span<const Verdict> verdicts, T Verdict::* field) {
+std::vector<T> column(std::span<const Verdict> verdicts, T Verdict::*field) {
   std::vector<T> values;
   for (const Verdict& verdict : verdicts) values.push_back(verdict.*field);
   return values;
@@ -107,12 +107,11 @@ PartOutcome read_part_outcome(const Panel& panel, const Part& part,
   const auto terms = read_values<double>(json, "terms", count, where);
   PartOutcome outcome{.seconds = get_as<double>(json, "seconds", where)};
   for (size_t i = 0; i < count; ++i) {
-    outcome.verdicts.push_back(
-        {.example = part.begin + static_cast<int64_t>(i),
-         .label = labels[i],
-         .prediction = classes[i],
-         .margin = margins[i],
-         .term = terms[i]});
+    outcome.verdicts.push_back({.example = part.begin + static_cast<int64_t>(i),
+                                .label = labels[i],
+                                .prediction = classes[i],
+                                .margin = margins[i],
+                                .term = terms[i]});
   }
   if (part.logits) {
     const auto width = static_cast<size_t>(evaluator.classes());
@@ -135,7 +134,8 @@ Part read_part(const Panel& panel, const ordered_json& json,
                      .begin = get_as<int64_t>(json, "begin", where),
                      .end = get_as<int64_t>(json, "end", where),
                      .logits = get_as<bool>(json, "logits", where)};
-  if (set < 0 || part.set >= panel.sets()) throw Error(where + ": no such data set");
+  if (set < 0 || part.set >= panel.sets())
+    throw Error(where + ": no such data set");
   const int64_t count = panel.set(part.set).examples();
   const bool fits = count == 0 ? part.begin == 0 && part.end == 0
                                : part.begin >= 0 && part.begin < part.end &&

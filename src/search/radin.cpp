@@ -135,8 +135,7 @@ std::vector<Mixture> propose(Run& run) {
 SearchResult radin(std::span<const CheckpointPtr> checkpoints,
                    Evaluator* evaluator, const SearchOptions& options) {
   Run run("radin", checkpoints, *evaluator, options);
-  const std::vector<Mixture> sets =
-      run.proposals([&] { return propose(run); });
+  const std::vector<Mixture> sets = run.proposals([&] { return propose(run); });
   Walk walk(run, std::ssize(sets), std::nullopt);
   walk.start(sets.front(), std::nullopt);
   SearchResult result;

@@ -88,8 +88,7 @@ size_t longest_message(const Panel& panel, size_t checkpoints) {
 }
 
 RemoteHand::RemoteHand(Store& store, int64_t rank, const Panel& panel,
-                       const ordered_json& identity,
-                       Patience patience)
+                       const ordered_json& identity, Patience patience)
     : store_(store),
       rank_(rank),
       name_("rank " + std::to_string(rank)),
@@ -115,9 +114,8 @@ void RemoteHand::send(const ordered_json& message) {
 
 std::optional<std::string> RemoteHand::take_answer() {
   if (sent_ == 0) return std::nullopt;
-  return take_text(
-      store_, key_of(token_, "answer", sent_ - 1),
-      longest_message(panel_, identity_["ingredients"].size()));
+  return take_text(store_, key_of(token_, "answer", sent_ - 1),
+                   longest_message(panel_, identity_["ingredients"].size()));
 }
 
 bool RemoteHand::is_silent() {

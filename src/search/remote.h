@@ -20,8 +20,8 @@
 ///                   end {"end": true}; all JSON
 ///   TOKEN/stop/N    by rank 0: job N is no longer wanted
 ///   TOKEN/answer/N  {"outcome": ...}, {"stopped": true} or {"error": "why"}
-/// What is read is erased. A message too long for the store lies in pieces under
-/// KEY/0, KEY/1, ...; KEY itself, set last, is {"pieces": how many}.
+/// What is read is erased. A message too long for the store lies in pieces
+/// under KEY/0, KEY/1, ...; KEY itself, set last, is {"pieces": how many}.
 namespace soup {
 
 /// How often is looked for what may have come.

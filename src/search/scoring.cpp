@@ -26,8 +26,8 @@ struct Scoring::State {
 Scoring::Scoring(std::string_view command,
                  std::span<const CheckpointPtr> checkpoints,
                  std::span<Evaluator* const> evaluators, const Others& others)
-    : state_(std::make_unique<State>(command, checkpoints, evaluators,
-                                     others)) {}
+    : state_(
+          std::make_unique<State>(command, checkpoints, evaluators, others)) {}
 
 Scoring::~Scoring() = default;
 

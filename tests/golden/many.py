@@ -316,7 +316,20 @@ class Proof(Checks):
         self.check(found[1][-len(lines):] == lines, f"{name}: other lines")
         self.clear(search)
 
+    def evaluation_by_torchrun(self, torchrun):
+        command = Command(self.soup, self.folder, "eval", "zoo", "--val",
+                          "large/large.json", "--table")
+        expected = self.alone(command)
+        for size in (2, 4):
+            one, = self.run_torchrun(
+                torchrun, command,
+                ["--standalone", f"--nproc-per-node={size}"])
+            out, err = one.communicate(timeout=300)
+            self.check(one.returncode == 0 and command.outcome(out) == expected,
+                       f"torchrun, eval, {size}: {one.returncode}: {out}{err}")
+
     def by_torchrun(self, torchrun):
+        self.evaluation_by_torchrun(torchrun)
         search = self.search(SLOW)
         expected = self.alone(search)
         for size in (2, 4):

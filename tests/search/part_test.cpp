@@ -65,7 +65,8 @@ TEST(Part, SaysTheSameAsReadBack) {
   const PartOutcome read =
       read_part_outcome(panel, part, part_outcome_json(made), "x");
   ASSERT_EQ(read.verdicts.size(), 5U);
-  EXPECT_EQ(read.logits, (std::vector<float>{0, 0, 0, 4, 0, -0.5, 0, 6, 0, -7}));
+  EXPECT_EQ(read.logits,
+            (std::vector<float>{0, 0, 0, 4, 0, -0.5, 0, 6, 0, -7}));
   for (size_t i = 0; i < 5; ++i) {
     EXPECT_EQ(read.verdicts[i].example, static_cast<int64_t>(i + 2));
     EXPECT_EQ(read.verdicts[i].label, made.verdicts[i].label);
@@ -88,8 +89,8 @@ TEST(Part, RefusesExamplesThatThereAreNot) {
   Wide without(7, 0);
   expect_error<Error>(
       [&] {
-        read_part({without},
-                  part_json({.begin = 0, .end = 7, .logits = true}), "x");
+        read_part({without}, part_json({.begin = 0, .end = 7, .logits = true}),
+                  "x");
       },
       "there are no logits");
 }
