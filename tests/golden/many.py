@@ -185,6 +185,10 @@ class Proof(Checks):
             self.spreads(Command(self.soup, self.folder, "eval", *one, option,
                                  file, files=[file]), file)
         self.spreads(self.search((*FAST[:2], "--budget", "3")), "budget")
+        mean = ("--val", "noise.json=2", *sets[2:])
+        for metric in ("top1", "nll", "macro_f1"):
+            self.spreads(self.search((*mean, "--metric", metric)),
+                         f"mean of {metric}")
 
     def spreads(self, command, name):
         expected = self.alone(command)
