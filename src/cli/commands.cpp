@@ -54,7 +54,8 @@ constexpr std::array kCommands = {
     Command{"eval", "score checkpoints on held-out data",
             R"(  soup eval soup.safetensors --val fashion-mnist-test
   soup eval runs/ --val imagenet-like/ --metric nll --device cuda
-  soup eval a.pt --val spec.json --predictions a.jsonl)",
+  soup eval a.pt --val spec.json --predictions a.jsonl
+  torchrun --nproc-per-node=8 --no-python soup eval a.pt --val imagenet-val)",
             make_eval},
     Command{"mix", "make what a recipe says",
             R"(  soup mix recipe.json -o soup.safetensors

@@ -21,7 +21,7 @@ class Ensemble : public Task {
   explicit Ensemble(CLI::App& app) {
     checkpoints_.add_to(app);
     eval_.add_to(app, true);
-    eval_.spread(app);
+    describe_devices(app);
     CLI::Option* greedy =
         app.add_flag("--greedy", greedy_,
                      "choose the members, as soup greedy chooses ingredients");
@@ -108,9 +108,8 @@ class Ensemble : public Task {
 
   /// Logits of `models`, by their positions, on one data set.
   std::vector<CheckpointPtr> pass(std::span<const size_t> models, size_t set) {
-    const auto progress =
-        evaluation_progress("logits", {judges_->all()[set].get()},
-                            std::ssize(models));
+    const auto progress = evaluation_progress(
+        "logits", {judges_->all()[set].get()}, std::ssize(models));
     std::vector<Scoring::Item> items;
     for (const size_t model : models) items.push_back({model, set});
     scoring_->expect(items, true);
@@ -166,8 +165,8 @@ class Ensemble : public Task {
   }
 
   /// What best single and ensemble score; on --test they are scored now.
-  std::vector<std::vector<std::string>> rows(
-      const SearchResult& result, const Output& output) {
+  std::vector<std::vector<std::string>> rows(const SearchResult& result,
+                                             const Output& output) {
     std::vector<std::vector<std::string>> all;
     const std::string count = std::to_string(result.recipe.ingredients.size());
     if (result.best_single) {

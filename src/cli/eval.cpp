@@ -16,7 +16,7 @@ class Eval : public Task {
   explicit Eval(CLI::App& app) {
     checkpoints_.add_to(app);
     eval_.add_to(app, false);
-    eval_.spread(app);
+    describe_devices(app);
     app.add_option("--predictions", predictions_,
                    "write what the model says of each example to this file: "
                    "JSON Lines, or a NumPy array when it ends in .npy");
@@ -98,9 +98,9 @@ class Eval : public Task {
       for (size_t i = 0; i < evaluators.size(); ++i) items.push_back({c, i});
     }
     scoring.expect(items, !logits_.empty());
-    const auto progress = evaluation_progress(
-        "scoring", {evaluators.begin(), evaluators.end()},
-        std::ssize(checkpoints));
+    const auto progress =
+        evaluation_progress("scoring", {evaluators.begin(), evaluators.end()},
+                            std::ssize(checkpoints));
     std::vector<Column> columns = {{"checkpoint", 0, false}};
     for (const Evaluator* e : evaluators) {
       columns.push_back({e->dataset(), 0, true});
@@ -123,9 +123,8 @@ class Eval : public Task {
     if (compare_) print_pairs(pairs, output);
   }
 
-  std::vector<Pair> make_pairs(
-      std::span<const CheckpointPtr> checkpoints,
-      std::span<Evaluator* const> evaluators) const {
+  std::vector<Pair> make_pairs(std::span<const CheckpointPtr> checkpoints,
+                               std::span<Evaluator* const> evaluators) const {
     std::vector<Pair> pairs;
     for (const Evaluator* evaluator : evaluators) {
       pairs.emplace_back(checkpoints[0]->path().string(),

@@ -1,4 +1,5 @@
 #include "cli/commands.h"
+#include "cli/judges.h"
 #include "cli/run_dir.h"
 #include "cli/selection.h"
 #include "cli/soup_command.h"
@@ -16,7 +17,7 @@ class Greedy : public Task {
     arguments_.eval.add_to(app, true);
     arguments_.eval.allow_shares(app);
     arguments_.spreads = true;
-    arguments_.eval.spread(app);
+    describe_devices(app);
     app.get_option("--eval-jobs")
         ->description(
             "how many of --eval-cmd run at once, on candidates ahead of their "

@@ -9,6 +9,13 @@
 
 namespace soup {
 
+void describe_devices(CLI::App& app) {
+  app.get_option("--device")
+      ->description(
+          "auto, cpu, cuda, cuda:N; several at once: all, cuda:0,1. Of the "
+          "processes of a launcher on one machine each takes one");
+}
+
 Judges::Judges(const JudgeArguments& arguments) : arguments_(arguments) {
   if (arguments.spreads) launch_ = read_launch(environment());
   if (!leads()) log::set_level(log::Level::kErrors);

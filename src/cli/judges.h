@@ -13,6 +13,9 @@
 
 namespace soup {
 
+/// After EvalArguments::add_to, for a command that spreads over devices.
+void describe_devices(CLI::App& app);
+
 /// What a command scores with.
 struct JudgeArguments {
   const EvalArguments& eval;

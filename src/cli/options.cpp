@@ -261,13 +261,6 @@ void EvalArguments::allow_shares(CLI::App& app) {
           "weighted by the shares");
 }
 
-void EvalArguments::spread(CLI::App& app) {
-  app.get_option("--device")
-      ->description(
-          "auto, cpu, cuda, cuda:N; several at once: all, cuda:0,1. Of the "
-          "processes of a launcher on one machine each takes one");
-}
-
 std::vector<double> EvalArguments::shares() const {
   std::vector<double> found;
   for (const std::string& one : val) found.push_back(split_share(one).second);

@@ -86,8 +86,6 @@ struct EvalArguments {
   void add_to(CLI::App& app, bool search);
   /// After add_to: several --val, each with its share in their mean.
   void allow_shares(CLI::App& app);
-  /// After add_to: the command spreads over devices and processes.
-  static void spread(CLI::App& app);
   /// Those of --val, 1 where none is given. Throws UsageError.
   std::vector<double> shares() const;
   /// --val's sets first, then --guard's, then --test's.

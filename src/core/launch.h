@@ -19,7 +19,7 @@ struct Launch {
   int64_t rank = 0;
   int64_t size = 1;  ///< processes
   int64_t local_rank = 0;
-  int64_t local_size = 0;    ///< processes on this machine; 0: not known
+  int64_t local_size = 0;  ///< processes on this machine; 0: not known
   /// Host on which rank 0, or its agent, listens; empty: nothing says it.
   std::string address = {};
   uint16_t port = 0;

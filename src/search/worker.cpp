@@ -102,7 +102,8 @@ ordered_json Worker::compare(const ordered_json& theirs) {
       return ordered_json::object();
     }
     return {{"error",
-             "was given something else than rank 0: " + join(found, "; ")}};
+             "was given something else than rank 0: " + join(found, "; ") +
+                 "; to work alone it must not see the launcher's variables"}};
   } catch (const nlohmann::json::exception& e) {
     return {{"error", std::string("rank 0 says what it cannot: ") + e.what()}};
   }

@@ -111,9 +111,8 @@ TEST(ReadyPictures, ScoreAsPicturesDo) {
   watched.logits = [&](std::span<const Verdict>, std::span<const float> rows) {
     found.insert(found.end(), rows.begin(), rows.end());
   };
-  const auto evaluators =
-      make_evaluators(std::span(&spec, 1), *weights,
-                      {.device = "cpu", .batch_size = 16});
+  const auto evaluators = make_evaluators(std::span(&spec, 1), *weights,
+                                          {.device = "cpu", .batch_size = 16});
   EXPECT_EQ(evaluators.front()->evaluate(*weights, watched)->correct, kCount);
   const at::Tensor rows = at::tensor(found).view_as(logits);
   EXPECT_LT((rows - logits).abs().max().item<float>(), 1e-5);

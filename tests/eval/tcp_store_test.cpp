@@ -68,8 +68,7 @@ TEST(TcpStore, StartsAreApart) {
 TEST(TcpStore, WithoutAnAddressItIsAnError) {
   expect_error<UsageError>(
       [] {
-        connect_store(
-            {.launcher = "MPI", .variable = "PMI_RANK", .size = 2});
+        connect_store({.launcher = "MPI", .variable = "PMI_RANK", .size = 2});
       },
       "2 processes by MPI, but MASTER_ADDR, the host of rank 0, is not set; "
       "set it, or unset PMI_RANK to run alone");

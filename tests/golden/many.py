@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""A search by several processes is the search by one.
+"""What several processes do is what one does.
 
-Starts `soup greedy` as torchrun's, Slurm's and Open MPI's processes are, by
-their environment, two and four at a time, and compares the soup, the printed
-steps and the journal with those of one process. Kills a process in the middle,
-then rank 0; interrupts rank 0; gives a process other arguments.
+Starts `soup greedy`, `eval` and `ensemble` as torchrun's, Slurm's and Open
+MPI's processes are, by their environment, two and four at a time, and compares
+all that is written and printed with that of one process. Kills a process in the
+middle, then rank 0; interrupts rank 0; gives a process other arguments; starts
+one late. Of commands that do not spread only rank 0 may do anything.
 With --torchrun it has torchrun start them, on one machine and as on two, and
 kills one (77: there is no torchrun).
 """
 import argparse
+import json
 import os
 import random
 import shutil
@@ -21,7 +23,7 @@ import time
 from pathlib import Path
 
 from checks import Checks  # beside this file
-from resume import Search, make_data, make_zoo
+from resume import Search, make_data, make_zoo, steady
 
 LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_", "MASTER_", "TORCHELASTIC_",
              "SLURM_", "OMPI_", "PMI_")
@@ -68,10 +70,28 @@ def open_mpi(rank, size, port):
             "OMPI_COMM_WORLD_LOCAL_SIZE": size, "MASTER_PORT": port}
 
 
-class Processes:
-    """Those of one search, as a launcher starts them."""
+class Command:
+    """One that writes `files`, if any, in one folder."""
 
-    def __init__(self, search, launcher, size, extra=(), crew=None):
+    def __init__(self, soup, folder, *arguments, files=()):
+        self.folder = folder
+        self.command = [soup, *arguments]
+        self.files = [folder / name for name in files]
+
+    def outcome(self, printed):
+        lines = [steady(json.loads(line)) if line.startswith("{") else line
+                 for line in printed.splitlines()]
+        return [file.read_bytes() for file in self.files], lines
+
+    def clear(self):
+        for file in self.files:
+            file.unlink(missing_ok=True)
+
+
+class Processes:
+    """Those of one command, as a launcher starts them, rank 0 first."""
+
+    def __init__(self, search, launcher, size, extra=(), crew=None, pause=0):
         port = free_port()
         self.search = search
         self.ranks = []
@@ -82,6 +102,7 @@ class Processes:
                 [*search.command, *(extra if rank else ())], cwd=search.folder,
                 env=environment(more), stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, text=True))
+            time.sleep(pause)
 
     def finish(self):
         """Exit code, stdout and stderr of each."""
@@ -142,6 +163,81 @@ class Proof(Checks):
                           expected, f"{launcher.__name__}, {size}")
                 self.clear(search)
 
+    def evaluations(self):
+        sets = ("--val", "noise.json", "--val", "more/other.json",
+                "--batch-size", "64")
+        one = ("zoo/model_00.safetensors", "--val", "noise.json",
+               "--batch-size", "16", "--metric", "nll")
+        two = ("zoo/model_00.safetensors", "zoo/model_01.safetensors")
+        for name, command in {
+                "all": ("eval", "zoo", *sets),
+                "table": ("eval", "zoo", *sets, "--table"),
+                "macro_f1": ("eval", *two, *sets, "--metric", "macro_f1"),
+                "bf16": ("eval", *two, *sets, "--precision", "bf16"),
+                "compare": ("eval", *two, *sets, "--compare"),
+                "ensemble": ("ensemble", "zoo", *FAST[:2], "--greedy",
+                             "--test", "more/other.json"),
+        }.items():
+            self.spreads(Command(self.soup, self.folder, *command), name)
+        for file, option in (("p.jsonl", "--predictions"),
+                             ("p.npy", "--predictions"),
+                             ("l.safetensors", "--logits")):
+            self.spreads(Command(self.soup, self.folder, "eval", *one, option,
+                                 file, files=[file]), file)
+        self.spreads(self.search((*FAST[:2], "--budget", "3")), "budget")
+        mean = ("--val", "noise.json=2", *sets[2:])
+        for metric in ("top1", "nll", "macro_f1"):
+            self.spreads(self.search((*mean, "--metric", metric)),
+                         f"mean of {metric}")
+
+    def spreads(self, command, name):
+        expected = self.alone(command)
+        for size in (2, 4):
+            self.same(command, Processes(command, by_hand, size).finish(),
+                      expected, f"{name}, {size}")
+            self.clear(command)
+
+    def killed_evaluations(self):
+        """At any moment, though it may be too early or too late."""
+        command = Command(self.soup, self.folder, "eval", "zoo", "--val",
+                          "large/large.json", "--metric", "nll")
+        begin = time.monotonic()
+        expected = self.alone(command)
+        seconds = time.monotonic() - begin
+        for moment in (0.4, 0.7):
+            processes = Processes(command, by_hand, 3)
+            time.sleep(moment * seconds)
+            processes.ranks[1].kill()
+            self.same(command, processes.finish(), expected,
+                      f"killed at {moment}", lost=[1])
+
+    def late(self):
+        command = Command(self.soup, self.folder, "eval",
+                          "zoo/model_00.safetensors", *FAST[:2])
+        expected = self.alone(command)
+        self.same(command, Processes(command, by_hand, 2, pause=3).finish(),
+                  expected, "late")
+
+    def do_not_spread(self):
+        for command in (("uniform", "zoo"), ("learned", "zoo", *FAST[:2],
+                                             "--epochs", "1", "--fresh"),
+                        ("interpolate", "zoo/model_00.safetensors",
+                         "zoo/model_01.safetensors", *FAST[:2], "--best")):
+            one = Command(self.soup, self.folder, *command, "--json", "-o",
+                          "made.safetensors", files=["made.safetensors"])
+            expected = self.alone(one)
+            said = Processes(one, slurm, 3).finish()
+            self.same(one, said, expected, command[0])
+            self.check("only rank 0 works: soup " + command[0] in said[0][2],
+                       f"{command[0]}: rank 0 does not say so: {said[0][2]}")
+            self.clear(one)
+
+    def scored_by_soup(self):
+        """What --eval-cmd starts is no process of the launcher's."""
+        self.spreads(Command(self.soup, self.folder, "eval", "zoo",
+                             "--eval-cmd", f"{self.soup} eval {{}} --val "
+                             "noise.json --json"), "soup scores for soup")
+
     def everybody_works(self, search, expected):
         begin = time.monotonic()
         said = Processes(search, by_hand, 4).finish()
@@ -187,6 +283,11 @@ class Proof(Checks):
 
     def by_environment(self):
         self.launchers()
+        self.evaluations()
+        self.killed_evaluations()
+        self.late()
+        self.do_not_spread()
+        self.scored_by_soup()
         search = self.search(SLOW)
         begin = time.monotonic()
         expected = self.alone(search)
@@ -219,7 +320,20 @@ class Proof(Checks):
         self.check(found[1][-len(lines):] == lines, f"{name}: other lines")
         self.clear(search)
 
+    def evaluation_by_torchrun(self, torchrun):
+        command = Command(self.soup, self.folder, "eval", "zoo", "--val",
+                          "large/large.json", "--table")
+        expected = self.alone(command)
+        for size in (2, 4):
+            one, = self.run_torchrun(
+                torchrun, command,
+                ["--standalone", f"--nproc-per-node={size}"])
+            out, err = one.communicate(timeout=300)
+            self.check(one.returncode == 0 and command.outcome(out) == expected,
+                       f"torchrun, eval, {size}: {one.returncode}: {out}{err}")
+
     def by_torchrun(self, torchrun):
+        self.evaluation_by_torchrun(torchrun)
         search = self.search(SLOW)
         expected = self.alone(search)
         for size in (2, 4):
@@ -254,6 +368,8 @@ def main():
         make_zoo(folder)
         (folder / "more").mkdir()
         make_data(folder / "more", seed=2, name="other")
+        (folder / "large").mkdir()
+        make_data(folder / "large", seed=3, name="large", examples=10000)
         make_data(folder)
         proof = Proof(options.soup.resolve(), folder)
         if options.torchrun:

@@ -39,12 +39,12 @@ def make_zoo(folder):
         (folder / "zoo" / path.name).write_bytes(path.read_bytes())
 
 
-def make_data(folder, seed=1, name="noise"):
+def make_data(folder, seed=1, name="noise", examples=EXAMPLES):
     """Noise with labels: models and soups of it are right now and then."""
     rng = random.Random(seed)
-    idx(folder / "images", [EXAMPLES, 28, 28], rng.randbytes(EXAMPLES * 784))
-    idx(folder / "labels", [EXAMPLES],
-        bytes(rng.randrange(10) for _ in range(EXAMPLES)))
+    idx(folder / "images", [examples, 28, 28], rng.randbytes(examples * 784))
+    idx(folder / "labels", [examples],
+        bytes(rng.randrange(10) for _ in range(examples)))
     (folder / f"{name}.json").write_text(json.dumps({
         "name": name, "summary": "random pictures", "loader": "idx",
         "images": "images", "labels": "labels"}))

@@ -39,7 +39,8 @@ RealLogits real_logits() {
       make_evaluators(std::span(&spec, 1), *zoo.front(), {.device = "cpu"});
   RealLogits made;
   for (const CheckpointPtr& model : zoo) {
-    const CheckpointPtr kept = testing::kept_logits(*evaluators.front(), *model);
+    const CheckpointPtr kept =
+        testing::kept_logits(*evaluators.front(), *model);
     const TensorData data = kept->read(0);
     made.classes = static_cast<size_t>(kept->tensors()[0].shape[1]);
     made.logits.emplace_back(data.bytes().size() / sizeof(float));
