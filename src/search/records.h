@@ -12,8 +12,8 @@
 ///            1 where the model was right on example i; base64
 ///   terms    (other metrics) float64, little-endian, by example; base64
 ///   margins  float32, little-endian, by example; base64
-///   seen     of candidates that were cut short: as `right`, 1 where the
-///            example was looked at
+///   seen_examples  of what was cut short: as `right`, 1 where the example was
+///            looked at
 namespace soup {
 
 nlohmann::ordered_json answers_json(const Answers& answers, bool counts);

@@ -75,7 +75,7 @@ TEST(LazyGreedy, ChoosesAsTheFullRankingDoes) {
   std::mt19937 engine(3);
   int64_t accepted = 0;
   int64_t early = 0;
-  for (int instance = 0; instance < 3000; ++instance) {
+  for (int instance = 0; instance < 1500; ++instance) {
     const size_t models = 1 + engine() % 24;
     const size_t examples = 1 + engine() % 60;
     const auto zoo = draw_zoo(engine, models, examples);
@@ -92,8 +92,8 @@ TEST(LazyGreedy, ChoosesAsTheFullRankingDoes) {
     early += lazy.early;
   }
   // What passes before its turn is common, too.
-  EXPECT_GT(accepted, 6000);
-  EXPECT_GT(early, 300);
+  EXPECT_GT(accepted, 2000);
+  EXPECT_GT(early, 150);
 }
 
 /// Many poor models and a few good ones, in any order.
