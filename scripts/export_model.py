@@ -11,8 +11,9 @@ with any weights: for networks that soup does not know.
     soup greedy runs/ --model bert.pt2 --val mrpc.json --metric accuracy_f1
 
 MODEL is `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER` (a folder with the
-config.json of a model for the classification of sequences), or
-FILE.py:FUNCTION, a function without arguments that returns a torch.nn.Module
+config.json of a model for the classification of sequences, or of one from text
+to text, as T5, whose logits are those of the first word that it says; the data
+set's `classes` tell which words stand for the classes), or FILE.py:FUNCTION, a function without arguments that returns a torch.nn.Module
 from pictures [n, channels, height, width] to logits [n, classes]. Its weights do
 not matter.
 
@@ -98,10 +99,27 @@ class WithWeights(torch.nn.Module):
                     self.inputs, values[:count])
 
 
-def sequence_classifier(folder, length):
+def first_word(kind, config):
+    """A model from text to text as a classifier, by its first word."""
+
+    def forward(self, input_ids, attention_mask):
+        start = torch.full_like(input_ids[:, :1], config.decoder_start_token_id)
+        return kind.forward(
+            self, input_ids=input_ids, attention_mask=attention_mask,
+            decoder_input_ids=start, use_cache=False).logits[:, 0]
+
+    return type("FirstWord", (kind,), {"forward": forward})(config)
+
+
+def text_classifier(folder, length):
     import transformers
     config = transformers.AutoConfig.from_pretrained(folder)
-    model = transformers.AutoModelForSequenceClassification.from_config(config)
+    name = (config.architectures or [""])[0]
+    if name.endswith("ForConditionalGeneration"):
+        model = first_word(getattr(transformers, name), config)
+    else:
+        model = transformers.AutoModelForSequenceClassification.from_config(
+            config)
     limits = {"input_ids": config.vocab_size, "attention_mask": 2,
               "token_type_ids": getattr(config, "type_vocab_size", 0)}
     taken = inspect.signature(model.forward).parameters
@@ -113,7 +131,7 @@ def sequence_classifier(folder, length):
 def make_model(name, length):
     """The module, and what is known of its input."""
     if name.startswith("transformers:"):
-        return sequence_classifier(name[13:], length)
+        return text_classifier(name[13:], length)
     if name.startswith("timm:"):
         import timm
         model = timm.create_model(name[5:])

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/table.h"
 #include "core/threads.h"
+#include "eval/gpu_memory.h"
 #include "eval/judge.h"
 #include "soup/error.h"
 
@@ -128,11 +129,18 @@ void Logits::compute_fast(std::span<const int64_t> which,
           which, logits);
 }
 
-// Unit by unit: units of one shape give each example the same logits whatever
-// stands beside it.
 void Logits::compute(const Model& model, at::ScalarType type,
                      std::span<const int64_t> which,
                      std::vector<float>& logits) {
+  halve_until_it_fits(unit_,
+                      [&] { compute_units(model, type, which, logits); });
+}
+
+// Units of one shape give each example the same logits whatever stands beside
+// it.
+void Logits::compute_units(const Model& model, at::ScalarType type,
+                           std::span<const int64_t> which,
+                           std::vector<float>& logits) {
   const int64_t outputs = model.classes();
   const int64_t classes = projection_.classes();
   const int64_t units = (std::ssize(which) + unit_ - 1) / unit_;

@@ -35,7 +35,7 @@ class Logits {
   Logits(Engine& engine, const Resident& resident, const Projection& projection,
          const EvaluatorOptions& options);
 
-  /// Examples of one forward pass.
+  /// Examples of one forward pass; fewer once they did not fit.
   int64_t unit() const { return unit_; }
   /// The true class of an example; of several, the one its logits favour.
   int32_t label(int64_t example, std::span<const float> logits) const;
@@ -51,6 +51,9 @@ class Logits {
   int64_t sized_unit() const;
   void compute(const Model& model, at::ScalarType type,
                std::span<const int64_t> which, std::vector<float>& logits);
+  void compute_units(const Model& model, at::ScalarType type,
+                     std::span<const int64_t> which,
+                     std::vector<float>& logits);
   void compute_fast(std::span<const int64_t> which, std::vector<float>& logits);
 
   Engine& engine_;

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "eval/gpu_memory.h"
 #include "eval/judge.h"
 #include "soup/error.h"
 
@@ -125,12 +126,27 @@ LossSlope Gradients::differentiate(const Checkpoint& weights,
   model_.load(weights);
   const Following following(parameters_);
   const WithoutOneDnn plain;
+  Part sum;
+  halve_until_it_fits(unit_, [&] { sum = sum_of(which, factor); });
+  const double share = 1.0 / static_cast<double>(which.size());
+  auto gradient = zeros_like(weights);
+  for (size_t k = 0; k < parameters_.size(); ++k) {
+    if (!sum.slopes[k].defined()) continue;
+    add_to(*gradient, parameters_[k], sum.slopes[k].mul_(share));
+  }
+  return {.loss = sum.loss * share,
+          .by_factor = sum.by_factor * share,
+          .by_weights = std::move(gradient)};
+}
+
+// Added up in one order, so that threads cannot change a bit of it; each holds
+// one gradient of the model.
+Gradients::Part Gradients::sum_of(std::span<const int64_t> which,
+                                  double factor) const {
   const auto unit = static_cast<size_t>(unit_);
   const auto units = static_cast<int64_t>((which.size() + unit - 1) / unit);
   Part sum;
   sum.slopes.resize(parameters_.size());
-  // Added up in one order, so that threads cannot change a bit of it; each
-  // holds one gradient of the model.
   Turns turns;
   crew_.run(units, [&](int64_t u) {
     turns.take(u, [&](int64_t i) {
@@ -152,15 +168,7 @@ LossSlope Gradients::differentiate(const Checkpoint& weights,
       };
     });
   });
-  const double share = 1.0 / static_cast<double>(which.size());
-  auto gradient = zeros_like(weights);
-  for (size_t k = 0; k < parameters_.size(); ++k) {
-    if (!sum.slopes[k].defined()) continue;
-    add_to(*gradient, parameters_[k], sum.slopes[k].mul_(share));
-  }
-  return {.loss = sum.loss * share,
-          .by_factor = sum.by_factor * share,
-          .by_weights = std::move(gradient)};
+  return sum;
 }
 
 Gradients::Part Gradients::part_of(std::span<const int64_t> which,

@@ -15,8 +15,8 @@ namespace soup {
 /// Differentiates the loss of a resident model on resident examples.
 class Gradients : public GradientSource {
  public:
-  /// `unit`: examples of one forward and backward pass. All that is borrowed
-  /// must outlive this object.
+  /// `unit`: examples of one forward and backward pass; fewer once they did not
+  /// fit. All that is borrowed must outlive this object.
   Gradients(Model& model, Crew& crew, const Resident& data, int64_t unit);
 
   int64_t examples() const override { return data_.examples().count; }
@@ -32,6 +32,7 @@ class Gradients : public GradientSource {
     std::vector<at::Tensor> slopes;  ///< by parameter; undefined: zero
   };
 
+  Part sum_of(std::span<const int64_t> which, double factor) const;
   Part part_of(std::span<const int64_t> which, double factor) const;
   at::Tensor project(const at::Tensor& outputs) const;
   at::Tensor labels_of(std::span<const int64_t> which,

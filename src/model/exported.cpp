@@ -21,6 +21,10 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 using torch::inductor::AOTIModelPackageLoader;
 
+constexpr const char* kWayOut =
+    "; only files of scripts/export_model.py can be used, whose weights are "
+    "inputs";
+
 /// What scripts/export_model.py says of a file.
 struct ExportedInfo {
   std::vector<Slot> slots;           ///< inputs behind the examples', in order
@@ -41,9 +45,7 @@ class Metadata {
   std::string text(const std::string& key) const {
     const auto found = values_.find(key);
     if (found == values_.end()) {
-      throw Error(where_ + ": has no '" + key +
-                  "'; only files of scripts/export_model.py can be used, whose "
-                  "weights are inputs");
+      throw Error(where_ + ": has no '" + key + "'" + kWayOut);
     }
     return found->second;
   }
@@ -245,8 +247,8 @@ std::unique_ptr<AOTIModelPackageLoader> open_package(const fs::path& file,
     return std::make_unique<AOTIModelPackageLoader>(file.string(), "model",
                                                     false, at_once);
   } catch (const std::exception& error) {
-    throw Error(file.string() +
-                ": cannot be loaded: " + printable(torch_message(error)));
+    throw Error(file.string() + ": cannot be loaded: " +
+                printable(torch_message(error)) + kWayOut);
   }
 }
 

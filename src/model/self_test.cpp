@@ -19,38 +19,22 @@ double noise(uint64_t index, uint64_t stream) {
   return static_cast<double>(x >> 40) / (1 << 24) - 0.5;
 }
 
-std::vector<float> test_values(const std::vector<int64_t>& shape,
-                               uint64_t stream) {
-  const int64_t count = TensorInfo{.shape = shape}.numel();
+at::Tensor test_values(const std::vector<int64_t>& shape, uint64_t stream) {
+  at::Tensor made = at::empty(shape, at::kFloat);
   const bool matrix = shape.size() > 1;
-  const double scale = matrix ? std::sqrt(12 / (static_cast<double>(count) /
-                                                static_cast<double>(shape[0])))
-                              : 1;
-  std::vector<float> values(static_cast<size_t>(count));
-  for (size_t i = 0; i < values.size(); ++i) {
+  const double scale = matrix
+                           ? std::sqrt(12 / (static_cast<double>(made.numel()) /
+                                             static_cast<double>(shape[0])))
+                           : 1;
+  auto* const values = made.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < made.numel(); ++i) {
+    const double value = noise(static_cast<uint64_t>(i), stream);
     // Vectors above 0: some are variances.
-    values[i] = static_cast<float>(matrix ? noise(i, stream) * scale
-                                          : noise(i, stream) + 1);
-  }
-  return values;
-}
-
-std::unique_ptr<MemoryCheckpoint> test_weights(const std::vector<Slot>& slots,
-                                               uint64_t first) {
-  std::vector<TensorInfo> infos;
-  for (const Slot& slot : slots) {
-    infos.push_back({.name = slot.name, .shape = slot.shape});
-  }
-  auto made = std::make_unique<MemoryCheckpoint>("self-test", infos);
-  for (size_t i = 0; i < slots.size(); ++i) {
-    const std::vector<float> values = test_values(slots[i].shape, first + i);
-    std::memcpy(made->mutable_bytes(i).data(), values.data(),
-                values.size() * sizeof(float));
+    values[i] = static_cast<float>(matrix ? value * scale : value + 1);
   }
   return made;
 }
 
-// Floats in [-1, 1), or whole numbers below a limit.
 at::Tensor test_input(std::vector<int64_t> shape, int64_t limit, int64_t count,
                       uint64_t stream) {
   shape.insert(shape.begin(), count);
@@ -63,6 +47,8 @@ at::Tensor test_input(std::vector<int64_t> shape, int64_t limit, int64_t count,
   }
   return made.to(limit == 0 ? at::kFloat : at::kLong);
 }
+
+}  // namespace
 
 std::vector<at::Tensor> test_inputs(const ModelInput& input, int64_t count,
                                     uint64_t first) {
@@ -78,7 +64,28 @@ std::vector<at::Tensor> test_inputs(const ModelInput& input, int64_t count,
   return made;
 }
 
-}  // namespace
+std::unique_ptr<MemoryCheckpoint> test_state_dict(
+    const std::vector<Slot>& slots,
+    const std::function<at::Tensor(size_t)>& values) {
+  std::vector<TensorInfo> infos;
+  for (const Slot& slot : slots) {
+    infos.push_back({.name = slot.name, .shape = slot.shape});
+  }
+  auto made = std::make_unique<MemoryCheckpoint>("self-test", infos);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const at::Tensor of_slot = values(i).to(at::kCPU, at::kFloat).contiguous();
+    std::memcpy(made->mutable_bytes(i).data(), of_slot.const_data_ptr(),
+                of_slot.nbytes());
+  }
+  return made;
+}
+
+bool agree(const at::Tensor& found, const at::Tensor& wanted,
+           double tolerance) {
+  return found.sizes() == wanted.sizes() &&
+         at::allclose(found, wanted, /*rtol=*/0,
+                      tolerance * wanted.abs().max().item<double>());
+}
 
 void self_test(Model& model, const std::vector<Slot>& slots,
                const TestLogits& expected, const std::string& where) {
@@ -91,16 +98,16 @@ void self_test(Model& model, const std::vector<Slot>& slots,
     const std::vector<double>& wanted = expected[set];
     const size_t before = std::max<size_t>(model.input().tensors.size(), 1);
     const uint64_t first = set * (slots.size() + before);
-    model.load(*test_weights(slots, first + before));
+    model.load(*test_state_dict(slots, [&](size_t i) {
+      return test_values(slots[i].shape, first + before + i);
+    }));
     const int64_t count = std::ssize(wanted) / model.classes();
     std::vector<at::Tensor> inputs = test_inputs(model.input(), count, first);
     for (at::Tensor& input : inputs) input = input.to(model.device());
     const at::Tensor found =
         model.forward(inputs).to(at::kCPU, at::kDouble).flatten();
-    const at::Tensor logits = at::tensor(wanted, at::kDouble);
-    if (found.numel() != logits.numel() || count == 0 ||
-        !((found - logits).abs().max() <= tolerance * logits.abs().max())
-             .item<bool>()) {
+    if (count == 0 ||
+        !agree(found, at::tensor(wanted, at::kDouble), tolerance)) {
       throw Error(where +
                   ": gives other logits than the model it was exported from; "
                   "weights may have been baked into it. Export it again with "

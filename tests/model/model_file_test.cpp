@@ -2,11 +2,9 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/csrc/jit/api/module.h>
 
 #include <fstream>
 
-#include "core/log.h"
 #include "model/self_test.h"
 #include "soup/error.h"
 #include "support/expect_error.h"
@@ -17,95 +15,13 @@ namespace {
 
 using testing::expect_error;
 
-constexpr int64_t kClasses = 3;
-
-/// Weights for the module below: `body.weight` all `value`.
-std::unique_ptr<MemoryCheckpoint> weights_of(float value) {
-  auto made = std::make_unique<MemoryCheckpoint>(
-      "weights", std::vector<TensorInfo>{
-                     {.name = "weight", .shape = {kClasses, 1}},
-                     {.name = "scale", .shape = {}},
-                     {.name = "steps", .dtype = DType::kI64, .shape = {}}});
-  const std::vector<float> values(kClasses, value);
-  std::copy_n(std::as_bytes(std::span(values)).begin(),
-              kClasses * sizeof(float), made->mutable_bytes(0).begin());
-  const float two = 2;
-  std::copy_n(std::as_bytes(std::span(&two, 1)).begin(), sizeof two,
-              made->mutable_bytes(1).begin());
-  return made;
-}
-
-/// Logits are weight * scale * (mean of the picture).
-class Script : public ::testing::Test {
- protected:
-  Script() { log::set_level(log::Level::kQuiet); }
-  ~Script() override { log::set_level(log::Level::kNormal); }
-
-  std::string save(const std::string& forward, bool with_weights = true) {
-    torch::jit::Module module("Net");
-    if (with_weights) {
-      module.register_parameter("weight", at::zeros({kClasses, 1}), false);
-    }
-    module.register_buffer("scale", at::ones({}));
-    module.register_buffer("steps", at::zeros({}, at::kLong));
-    module.define("def forward(self, x):\n  " + forward + "\n");
-    const std::string path = (folder_ / "net.ts").string();
-    module.save(path);
-    return path;
-  }
-
-  testing::TempFolder folder_;
-};
-
-constexpr const char* kForward =
-    "return x.mean([1, 2, 3]).unsqueeze(1) @ self.weight.t() * self.scale";
-
-TEST_F(Script, ComputesWithTheWeightsItIsGiven) {
-  const auto first = weights_of(1);
-  const auto model = make_model(save(kForward), *first, at::kCPU);
-  EXPECT_EQ(model->classes(), kClasses);
-  EXPECT_EQ(model->input().channels, 3);
-  EXPECT_TRUE(model->input().any_size);
-  const at::Tensor pictures = at::full({4, 3, 8, 8}, 0.5);
-  for (const float value : {1.0F, -3.0F, 7.0F}) {
-    model->load(*weights_of(value));
-    const at::Tensor logits = model->forward(pictures);
-    EXPECT_TRUE(at::allclose(logits, at::full({4, kClasses}, value)));
-  }
-}
-
-TEST_F(Script, TakesTheSizeThatItsProgramAccepts) {
-  const auto model = make_model(
-      save("return x.view([-1, 3072]).mean([1], True) @ self.weight.t() * "
-           "self.scale"),
-      *weights_of(1), at::kCPU);
-  // 3 x 224 x 224 divides into rows of 3072 too, but into other numbers.
-  EXPECT_EQ(model->input().height, 32);
-}
-
-TEST_F(Script, RefusesWhatCannotBeScored) {
-  const auto weights = weights_of(1);
-  const auto make = [&](const std::string& name) {
-    make_model(name, *weights, at::kCPU);
-  };
-  expect_error<Error>([&] { make((folder_ / "no.ts").string()); },
-                      "no such file");
-  const std::string noise = (folder_ / "noise.pth").string();
-  std::ofstream(noise) << "no module";
-  expect_error<Error>([&] { make(noise); }, "is no TorchScript file");
-  expect_error<Error>(
-      [&] { make(save("return x.mean() + self.weight * self.scale")); },
-      "does not give logits");
-  expect_error<Error>([&] { make(save("return x", false)); },
-                      "'weight' has no place in the model");
-}
-
 TEST(ExportedFile, RefusesWhatIsNone) {
   const testing::TempFolder folder;
   const std::string noise = (folder / "noise.pt2").string();
   std::ofstream(noise) << "no package";
-  expect_error<Error>([&] { make_model(noise, *weights_of(1), at::kCPU); },
-                      "noise.pt2: cannot be loaded");
+  expect_error<Error>(
+      [&] { make_model(noise, MemoryCheckpoint("x", {}), at::kCPU); },
+      "noise.pt2: cannot be loaded");
 }
 
 TEST(ModelFile, UnusedAreWholeNamesOfAnyNumber) {
