@@ -77,6 +77,14 @@ int64_t Logits::sized_unit() const {
   return unit;
 }
 
+int64_t Logits::at_once() const {
+  // A GPU waits while its answers are judged, and computes whole units anew
+  // for the few that are too close to call.
+  constexpr int64_t units_of_gpu = 16;
+  return unit_ * (engine_.model->device().is_cpu() ? engine_.crew.size()
+                                                   : units_of_gpu);
+}
+
 int32_t Logits::label(int64_t example, std::span<const float> logits) const {
   const Examples& all = resident_.examples();
   const auto i = static_cast<size_t>(example);
@@ -145,24 +153,37 @@ void Logits::compute_units(const Model& model, at::ScalarType type,
   const int64_t classes = projection_.classes();
   const int64_t units = (std::ssize(which) + unit_ - 1) / unit_;
   logits.resize(which.size() * static_cast<size_t>(classes));
-  engine_.crew.run(units, [&](int64_t u) {
-    const c10::InferenceMode guard;
+  const auto part_of = [&](int64_t u) {
     const auto begin = static_cast<size_t>(u * unit_);
-    const auto part = which.subspan(
+    return which.subspan(
         begin, std::min(static_cast<size_t>(unit_), which.size() - begin));
-    std::vector<at::Tensor> inputs = resident_.batch(part, unit_);
+  };
+  const auto forward = [&](int64_t u) {
+    const c10::InferenceMode guard;
+    std::vector<at::Tensor> inputs = resident_.batch(part_of(u), unit_);
     for (at::Tensor& input : inputs) {
       if (input.is_floating_point()) input = input.to(type);
     }
-    const at::Tensor out =
-        model.forward(inputs).to(at::kCPU, at::kFloat).contiguous();
+    return model.forward(inputs);
+  };
+  const auto read = [&](int64_t u, const at::Tensor& made) {
+    const c10::InferenceMode guard;
+    const at::Tensor out = made.to(at::kCPU, at::kFloat).contiguous();
     const auto* const rows = out.const_data_ptr<float>();
-    for (int64_t i = 0; i < std::ssize(part); ++i) {
+    for (int64_t i = 0; i < std::ssize(part_of(u)); ++i) {
       projection_.apply({rows + i * outputs, static_cast<size_t>(outputs)},
                         {logits.data() + (u * unit_ + i) * classes,
                          static_cast<size_t>(classes)});
     }
-  });
+  };
+  if (model.device().is_cpu()) {
+    engine_.crew.run(units, [&](int64_t u) { read(u, forward(u)); });
+    return;
+  }
+  // A GPU goes on with the next while one is read.
+  std::vector<at::Tensor> made;
+  for (int64_t u = 0; u < units; ++u) made.push_back(forward(u));
+  for (int64_t u = 0; u < units; ++u) read(u, made[static_cast<size_t>(u)]);
 }
 
 void Logits::tell(const std::string& dataset) const {

@@ -37,6 +37,8 @@ class Logits {
 
   /// Examples of one forward pass; fewer once they did not fit.
   int64_t unit() const { return unit_; }
+  /// Examples that keep all threads, or the GPU, busy for a while.
+  int64_t at_once() const;
   /// The true class of an example; of several, the one its logits favour.
   int32_t label(int64_t example, std::span<const float> logits) const;
   /// To be called after new weights were loaded.

@@ -27,8 +27,8 @@ class InProcess : public Evaluator {
         resident_(spec, model_->input(), model_->device(), options.cache),
         projection_(resident_.examples().outputs, model_->classes(), spec.name),
         logits_(*engine_, resident_, projection_, options) {
-    // Enough units at a time to keep every thread busy, in whole batches.
-    const int64_t wanted = logits_.unit() * engine_->crew.size();
+    // In whole batches.
+    const int64_t wanted = logits_.at_once();
     const int64_t batch = options.batch_size;
     block_ = (wanted + batch - 1) / batch * batch;
     check_labels(spec);
