@@ -260,7 +260,7 @@ class RunningSum {
   explicit RunningSum(Recipe recipe);
   ~RunningSum();
   /// The mean of what was added and `next`, in the output's dtype.
-  /// The result is valid until the next call.
+  /// The result is valid until the call after the next one.
   const Checkpoint& candidate(const Checkpoint& next);
   /// Adds an ingredient for good. It must outlive this object. After an Error
   /// of reading values the sum is incomplete: only the destructor may follow.

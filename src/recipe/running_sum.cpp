@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <optional>
 
@@ -59,7 +60,11 @@ struct RunningSum::State {
   Recipe recipe;
   std::vector<const Checkpoint*> ingredients;
   std::vector<TensorSums> sums;  // by tensor of the first ingredient
-  std::optional<MemoryCheckpoint> candidate;
+  // By turns: the last one is still in use while the next is made.
+  std::array<std::optional<MemoryCheckpoint>, 2> candidates;
+  size_t turn = 0;
+
+  MemoryCheckpoint& candidate() { return *candidates[turn]; }
 
   Plan plan() const;
   // Which tensors are made from running sums.
@@ -98,12 +103,14 @@ void RunningSum::State::prepare(const Plan& plan) {
     return a.name == b.name && a.dtype == b.dtype && a.shape == b.shape &&
            a.tied_to == b.tied_to;
   };
-  if (candidate &&
-      std::equal(tensors.begin(), tensors.end(), candidate->tensors().begin(),
-                 candidate->tensors().end(), same)) {
+  turn = 1 - turn;
+  std::optional<MemoryCheckpoint>& place = candidates[turn];
+  if (place &&
+      std::equal(tensors.begin(), tensors.end(), place->tensors().begin(),
+                 place->tensors().end(), same)) {
     return;
   }
-  candidate.emplace("candidate", std::move(tensors));
+  place.emplace("candidate", std::move(tensors));
 }
 
 void RunningSum::State::with_last(
@@ -129,7 +136,7 @@ void RunningSum::State::make_tile(const PlannedTensor& tensor, const Tile& tile,
   const size_t newest = tensor.sources.size() - 1;
   const TensorSums none;  // before the first ingredient
   const TensorSums& sum = sums.empty() ? none : sums[tile.tensor];
-  std::byte* out = candidate->mutable_bytes(tile.tensor).data();
+  std::byte* out = candidate().mutable_bytes(tile.tensor).data();
   Findings found(tensor.sources.size());
   Sums sums_of_chunk;
   for_each_chunk(tile, linear.parts, [&](const Chunk& chunk) {
@@ -211,14 +218,14 @@ const Checkpoint& RunningSum::candidate(const Checkpoint& next) {
     std::vector<bool> running = s.running(plan);
     s.make_running(part_of(plan, running));
     running.flip();
-    MemorySink sink(*s.candidate);
+    MemorySink sink(s.candidate());
     mix(part_of(plan, running), s.ingredients, sink);
   } catch (...) {
     s.ingredients.pop_back();
     throw;
   }
   s.ingredients.pop_back();
-  return *s.candidate;
+  return s.candidate();
 }
 
 void RunningSum::add(const Checkpoint& ingredient) {

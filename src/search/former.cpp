@@ -27,20 +27,45 @@ Recipe Former::recipe(const Mixture& mixture) const {
 }
 
 const Checkpoint& Former::form(const Mixture& mixture) {
-  if (mixture.size() == 1) return *checkpoints_[mixture.front()];
-  const Mixture once = distinct(mixture);
+  if (ahead_) {
+    Ahead ahead = *std::move(ahead_);
+    ahead_.reset();
+    ahead.made.wait();
+    if (ahead.mixture == mixture) return *ahead.made.get();
+  }
+  return make(mixture);
+}
+
+void Former::look_ahead(const Mixture& mixture) {
+  if (mixture.size() == 1 || ahead_) return;
+  // A sum that is not of all the others would change, with what is in use.
+  const bool summed = sum_ && std::equal(summed_.begin(), summed_.end(),
+                                         mixture.begin(), mixture.end() - 1);
+  if (is_sum(mixture) && !summed) return;
+  ahead_ = {mixture, std::async(std::launch::async,
+                                [this, mixture] { return &make(mixture); })};
+}
+
+// A weighted mean is not the sum of its ingredients one by one, bit for bit.
+bool Former::is_sum(const Mixture& mixture) const {
   const bool goes_on =
       summed_.size() < mixture.size() &&
       std::equal(summed_.begin(), summed_.end(), mixture.begin());
-  // A weighted mean is not the sum of its ingredients one by one, bit for bit.
-  if (once.size() == mixture.size() && (goes_on || mixture.size() == 2)) {
-    return extend(mixture);
-  }
+  return distinct(mixture).size() == mixture.size() &&
+         (goes_on || mixture.size() == 2);
+}
+
+const Checkpoint& Former::make(const Mixture& mixture) {
+  if (mixture.size() == 1) return *checkpoints_[mixture.front()];
+  if (is_sum(mixture)) return extend(mixture);
   std::vector<const Checkpoint*> ingredients;
-  for (size_t index : once) ingredients.push_back(checkpoints_[index].get());
-  whole_ = nullptr;  // before the next one needs its memory
-  whole_ = soup_in_memory(recipe(mixture), ingredients);
-  return *whole_;
+  for (size_t index : distinct(mixture)) {
+    ingredients.push_back(checkpoints_[index].get());
+  }
+  newest_ = 1 - newest_;
+  wholes_[newest_] = nullptr;  // before the next one needs its memory
+  wholes_[newest_] = soup_in_memory(recipe(mixture), ingredients);
+  return *wholes_[newest_];
 }
 
 const Checkpoint& Former::extend(const Mixture& mixture) {

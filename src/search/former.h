@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <future>
 #include <optional>
 #include <span>
 #include <vector>
@@ -29,15 +31,29 @@ class Former {
   /// Weights of `mixture`, valid until the next call. One more than what was
   /// asked for before costs a read of that one.
   const Checkpoint& form(const Mixture& mixture);
+  /// Begins to form `mixture`, which may be asked for next, while what form()
+  /// gave last is in use. An error is thrown where it is asked for.
+  void look_ahead(const Mixture& mixture);
 
  private:
+  /// What is formed on a thread of its own.
+  struct Ahead {
+    Mixture mixture;
+    std::future<const Checkpoint*> made;
+  };
+
+  bool is_sum(const Mixture& mixture) const;
+  const Checkpoint& make(const Mixture& mixture);
   const Checkpoint& extend(const Mixture& mixture);
 
   std::span<const CheckpointPtr> checkpoints_;
   const Recipe& recipe_;
   std::optional<RunningSum> sum_;
   Mixture summed_;  ///< what is in it
-  CheckpointPtr whole_;
+  /// By turns: the last one is still in use while the next is made.
+  std::array<CheckpointPtr, 2> wholes_;
+  size_t newest_ = 0;
+  std::optional<Ahead> ahead_;  ///< last: it uses all above
 };
 
 }  // namespace soup

@@ -46,7 +46,11 @@ Hands::Hands(const Panel& panel, std::span<const CheckpointPtr> checkpoints,
       team_(gather(panel, checkpoints, options, identity)) {}
 
 void Hands::look_ahead(const std::vector<Job>& comparisons) {
-  if (team_) team_->want(comparisons);
+  if (team_) {
+    team_->want(comparisons);
+  } else {
+    expected_ = comparisons;
+  }
 }
 
 void Hands::look_ahead(std::span<const Whole> wholes) {
@@ -130,7 +134,13 @@ PartOutcome Hands::look_at(const Mixture& mixture, const Part& part) {
 }
 
 Trial Hands::compare(const Job& job, Progress& progress) {
-  if (!team_) return alone_.compare(job, {}, progress);
+  if (!team_) {
+    const auto next = std::find_if(
+        expected_.begin(), expected_.end(),
+        [&](const Job& other) { return other.mixture != job.mixture; });
+    return alone_.compare(
+        job, next == expected_.end() ? Mixture() : next->mixture, {}, progress);
+  }
   auto trial = std::get<Trial>(team_->take(job));
   progress.add(panel_.examples());
   return trial;

@@ -31,7 +31,7 @@ class Hands {
   }
   /// How many comparisons are worth announcing where not all of them may be
   /// asked for.
-  int64_t ahead() const { return team_ ? 2 * team_->size() : 0; }
+  int64_t ahead() const { return team_ ? 2 * team_->size() : 2; }
   /// These will be asked for next, in this order, as far as can be told:
   /// whoever is free begins with them.
   void look_ahead(const std::vector<Job>& comparisons);
@@ -55,6 +55,7 @@ class Hands {
   std::span<const CheckpointPtr> checkpoints_;
   Panel panel_;
   LocalHand alone_;             ///< where there is no team
+  std::vector<Job> expected_;   ///< of it, comparisons
   std::unique_ptr<Team> team_;  ///< last: it uses all above
 };
 

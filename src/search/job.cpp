@@ -34,13 +34,14 @@ Outcome LocalHand::perform(const Job& job, const std::stop_token& stop) {
     return look_at(panel_, job.part, former_.form(job.mixture), stop);
   }
   Progress hidden("", 0, Unit::kExamples, false);
-  return compare(job, stop, hidden);
+  return compare(job, {}, stop, hidden);
 }
 
-Trial LocalHand::compare(const Job& job, const std::stop_token& stop,
-                         Progress& progress) {
+Trial LocalHand::compare(const Job& job, const Mixture& next,
+                         const std::stop_token& stop, Progress& progress) {
   const Clock::time_point begin = Clock::now();
   const Checkpoint& weights = former_.form(job.mixture);
+  if (!next.empty()) former_.look_ahead(next);
   Trial trial = try_candidate(panel_, weights, *job.incumbent, job.criterion,
                               full_, progress, stop);
   trial.seconds = std::chrono::duration<double>(Clock::now() - begin).count();

@@ -51,9 +51,10 @@ class LocalHand : public Hand {
       : panel_(panel), former_(checkpoints, recipe), full_(full) {}
 
   Outcome perform(const Job& job, const std::stop_token& stop) override;
-  /// Performs a comparison and tells `progress` of every example.
-  Trial compare(const Job& job, const std::stop_token& stop,
-                Progress& progress);
+  /// Performs a comparison and tells `progress` of every example. Meanwhile the
+  /// weights of `next`, which is likely to come next, are formed; empty: none.
+  Trial compare(const Job& job, const Mixture& next,
+                const std::stop_token& stop, Progress& progress);
   Former& former() { return former_; }
   const Former& former() const { return former_; }
 

@@ -1,0 +1,79 @@
+#include "search/former.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "search/table_evaluator.h"
+#include "support/expect_error.h"
+
+namespace soup {
+namespace {
+
+using testing::expect_error;
+using testing::vector_checkpoint;
+
+class FormerTest : public ::testing::Test {
+ protected:
+  static std::vector<float> values(const Checkpoint& made) {
+    const TensorData data = made.read(0);
+    std::vector<float> all(data.bytes().size() / sizeof(float));
+    std::memcpy(all.data(), data.bytes().data(), data.bytes().size());
+    return all;
+  }
+
+  const std::vector<CheckpointPtr> zoo_ = [] {
+    std::vector<CheckpointPtr> all;
+    for (const float first : {1.0F, 2.0F, 4.0F, 8.0F}) {
+      all.push_back(vector_checkpoint("w", {first, -first}));
+    }
+    all.push_back(vector_checkpoint("bad", {std::nanf(""), 0}));
+    return all;
+  }();
+  const Recipe recipe_ = {};
+  Former former_{zoo_, recipe_};
+};
+
+TEST_F(FormerTest, FormsTheNextWhileTheLastIsInUse) {
+  const Checkpoint& first = former_.form({0, 1});
+  former_.look_ahead({0, 2});
+  const Checkpoint& second = former_.form({0, 2});
+  EXPECT_EQ(values(first), (std::vector<float>{1.5F, -1.5F}));
+  EXPECT_EQ(values(second), (std::vector<float>{2.5F, -2.5F}));
+  former_.look_ahead({0, 3});
+  const Checkpoint& third = former_.form({0, 3});
+  EXPECT_EQ(values(second), (std::vector<float>{2.5F, -2.5F}));
+  EXPECT_EQ(values(third), (std::vector<float>{4.5F, -4.5F}));
+}
+
+TEST_F(FormerTest, AGuessMayBeWrong) {
+  former_.form({0, 1});
+  former_.look_ahead({0, 2});
+  EXPECT_EQ(values(former_.form({0, 1, 2})),
+            (std::vector<float>{7.0F / 3, -7.0F / 3}));
+  former_.look_ahead({0, 1, 3});
+  EXPECT_EQ(values(former_.form({3, 2})), (std::vector<float>{6, -6}));
+  // With other ingredients in the sum there is nothing to do ahead.
+  former_.look_ahead({1, 2});
+  EXPECT_EQ(values(former_.form({1, 2})), (std::vector<float>{3, -3}));
+}
+
+TEST_F(FormerTest, MixturesThatAreNoSums) {
+  const Checkpoint& first = former_.form({0, 0, 1, 1, 1});
+  former_.look_ahead({0, 0, 0, 3});
+  const Checkpoint& second = former_.form({0, 0, 0, 3});
+  EXPECT_EQ(values(first), (std::vector<float>{1.6F, -1.6F}));
+  EXPECT_EQ(values(second), (std::vector<float>{2.75F, -2.75F}));
+}
+
+TEST_F(FormerTest, AnErrorIsThrownWhereItIsAskedFor) {
+  former_.form({0, 1});
+  former_.look_ahead({0, 4});
+  EXPECT_EQ(values(former_.form({0, 2})), (std::vector<float>{2.5F, -2.5F}));
+  former_.look_ahead({0, 4});
+  expect_error<Error>([&] { former_.form({0, 4}); }, "NaN");
+  EXPECT_EQ(values(former_.form({0, 3})), (std::vector<float>{4.5F, -4.5F}));
+}
+
+}  // namespace
+}  // namespace soup
