@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 
 #include "search/journal_records.h"
 #include "search/table_evaluator.h"
