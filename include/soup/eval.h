@@ -100,7 +100,7 @@ class GradientSource {
                                   double factor) = 0;
 };
 
-/// Scores state dicts on one data set. Not thread-safe.
+/// Scores state dicts on one data set. Only what is const is thread-safe.
 class Evaluator {
  public:
   virtual ~Evaluator() = default;
