@@ -5,8 +5,8 @@ scores on test sentences; then the same scores by transformers alone.
     python3 scripts/demo_text.py [--soup build/soup] [--work build/demo-text] [bert] [t5]
 
 Needs torch of the version that soup is built with, transformers, tokenizers,
-numpy, safetensors and a C++ compiler; about ten minutes of two cores. The texts
-are those that the source package of vaderSentiment (MIT licence) ships, rated by
+numpy, safetensors and a C++ compiler; about twelve minutes of processor time for
+the BERTs, more for the T5s. The texts are those that the source package of vaderSentiment (MIT licence) ships, rated by
 twenty people each (Hutto and Gilbert, 2014): sentences of movie reviews, mostly
 those of SST-2, as the task, positive or negative, with the nearly neutral ones
 left out; tweets, product reviews and editorials for the common start.
@@ -284,6 +284,7 @@ def demonstrate(soup, work, kind):
 
 
 def main():
+    transformers.utils.logging.disable_progress_bar()
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
