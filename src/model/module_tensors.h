@@ -1,13 +1,16 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <torch/csrc/jit/api/module.h>
 
 #include <map>
 #include <string>
 #include <vector>
 
 #include "model/layout.h"
+
+namespace torch::jit {
+struct Module;
+}
 
 namespace soup {
 
