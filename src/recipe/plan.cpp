@@ -9,6 +9,7 @@
 #include "recipe/compare.h"
 #include "recipe/layers.h"
 #include "recipe/merge_plan.h"
+#include "recipe/parametrized.h"
 #include "recipe/piece.h"
 #include "recipe/portions.h"
 #include "recipe/promote.h"
@@ -79,6 +80,10 @@ class Planner {
     mistakes_.check();
     for (size_t i = 0; i < tensors.size(); ++i) choose(i);
     plan_.notices = tie_tensors(plan_, ingredients_, mixed_);
+    if (std::string factors = factors_notice(first_);
+        !factors.empty() && models_ > 1) {
+      plan_.notices.push_back(std::move(factors));
+    }
     count_bytes(plan_, ingredients_);
     return std::move(plan_);
   }
@@ -126,11 +131,14 @@ class Planner {
   void choose(size_t i) {
     PlannedTensor& tensor = plan_.tensors[i];
     const DType natural = tensor.out.dtype;
-    if (forced_ && is_float(natural)) tensor.out.dtype = *forced_;
+    const bool mask = mixed_[i] && is_pruning_mask(first_, tensor.out);
+    if (forced_ && is_float(natural) && !mask) tensor.out.dtype = *forced_;
     const bool converted = tensor.out.dtype != natural;
     std::string_view name = recipe_.rule;
     if (!mixed_[i]) {
       name = converted ? "linear" : "first";
+    } else if (mask) {
+      name = "equal";
     } else if (!rule_.makes(natural) && !is_averaged(natural)) {
       name = integer_rule(tensor.out);
     }
