@@ -71,7 +71,8 @@ bool TensorMaker::skip_missing(const std::string& name, const Mixture& mixture,
   const auto weight =
       look_up("weight", mixture, input.source, name, name).value_or(1);
   if (weight == 0 && rule_of(name, DType::kF32).name == "linear") return false;
-  mistakes_.add_tensor(models_[input.source->model].name() +
+  mistakes_.add_tensor(input.source->line,
+                       models_[input.source->model].name() +
                            ": lacks tensors that other sources have",
                        name);
   return true;
@@ -102,6 +103,7 @@ void TensorMaker::add(const std::string& name, const Mixture& mixture) {
     const std::optional<DType> both = promote(tensor.out.dtype, found.dtype);
     if (found.shape != tensor.out.shape) {
       mistakes_.add_tensor(
+          input.source->line,
           models_[input.source->model].name() + ": has the shape " +
               shape_text(found.shape) + ", but " + first.name() + " has " +
               shape_text(tensor.out.shape) +
@@ -112,7 +114,8 @@ void TensorMaker::add(const std::string& name, const Mixture& mixture) {
           name);
       good = false;
     } else if (!both) {
-      mistakes_.add_tensor(models_[input.source->model].name() + ": is " +
+      mistakes_.add_tensor(input.source->line,
+                           models_[input.source->model].name() + ": is " +
                                std::string(soup::name(found.dtype)) + ", but " +
                                first.name() + " has " +
                                std::string(soup::name(tensor.out.dtype)),
@@ -151,6 +154,7 @@ void TensorMaker::make(PlannedTensor& tensor, const std::string& name,
     if (recipe_.numerics == Numerics::kMergekit && !tensor.rule->per_op &&
         tensor.sources.size() > 1) {
       mistakes_.add_tensor(
+          0,
           "numerics 'mergekit' are for linear and rules on task vectors, not "
           "for '" +
               std::string(tensor.rule->name) + "'",
@@ -164,13 +168,15 @@ void TensorMaker::make(PlannedTensor& tensor, const std::string& name,
     tensor.sources.resize(1);
   }
   if (!tensor.rule->makes(natural)) {
-    mistakes_.add_tensor("rule '" + std::string(tensor.rule->name) +
+    mistakes_.add_tensor(mixture.slice.line,
+                         "rule '" + std::string(tensor.rule->name) +
                              "' cannot make " +
                              std::string(soup::name(natural)),
                          name);
   }
   if (!tensors_.emplace(name, std::move(tensor)).second) {
-    mistakes_.add_tensor("made twice, by two modules", name);
+    mistakes_.add_tensor(mixture.module.line, "made twice, by two modules",
+                         name);
   }
 }
 

@@ -130,18 +130,18 @@ Ingredient parse_ingredient(const ordered_json& json, const std::string& where,
   return ingredient;
 }
 
-// A recipe's text rather than a soup: by its name, or when the file starts as
-// JSON does; a safetensors header of 123 bytes
-// starts with '{' too, but then come zeros.
+// A recipe's text rather than a soup: by its name, or by its first bytes, among
+// which every format of checkpoints has control characters.
 bool is_text(const fs::path& path) {
   if (path.extension() == ".yml" || path.extension() == ".yaml") return true;
-  std::array<char, 8> head{};
-  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
-  const auto* first = std::find_if_not(head.begin(), head.end(), [](char c) {
-    return std::isspace(static_cast<unsigned char>(c)) != 0;
+  std::array<char, 16> head{};
+  std::ifstream file(path, std::ios::binary);
+  file.read(head.data(), head.size());
+  const std::string_view read(head.data(), static_cast<size_t>(file.gcount()));
+  return std::all_of(read.begin(), read.end(), [](char c) {
+    return std::isspace(static_cast<unsigned char>(c)) != 0 ||
+           std::iscntrl(static_cast<unsigned char>(c)) == 0;
   });
-  return first != head.end() && *first == '{' &&
-         (first + 1 == head.end() || *(first + 1) != '\0');
 }
 
 // A whole number, exact.

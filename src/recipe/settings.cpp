@@ -112,7 +112,9 @@ void check_inputs(const Rule& rule, size_t inputs, bool has_base,
                   std::vector<std::string>& mistakes) {
   const std::string name = where + ": rule '" + std::string(rule.name) + "' ";
   if (rule.base == BaseModel::kNeeded && !has_base) {
-    mistakes.push_back(name + "needs a base model: give 'base'");
+    mistakes.push_back(name +
+                       "needs a base model: 'base_model' in YAML, "
+                       "\"base\": true in JSON");
   }
   const bool apart = has_base && rule.base != BaseModel::kIgnored;
   const size_t count = inputs - (apart ? 1 : 0);

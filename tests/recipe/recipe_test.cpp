@@ -118,7 +118,7 @@ TEST(Recipe, RefusesUnknownKeysAndNames) {
 
 TEST(Recipe, NamesWrongTypes) {
   expect_error<UsageError>([] { parse("[]"); },
-                           "r.json: expected a JSON object, found array");
+                           "r.json:1: a recipe must be a mapping, not a list");
   expect_error<UsageError>(
       [] { parse(R"({"ingredients": {}})"); },
       "r.json: 'ingredients' must be a list of at least one");
