@@ -52,7 +52,9 @@ void list(const Part& part, const std::string& indent,
                       std::to_string(tensor.numel()),
                       bytes_text(tensor.bytes())});
     } else {
-      rows.push_back({indent + name, std::to_string(inner.tensors) + " tensors",
+      rows.push_back({indent + name,
+                      std::to_string(inner.tensors) +
+                          (inner.tensors == 1 ? " tensor" : " tensors"),
                       std::to_string(inner.parameters),
                       bytes_text(inner.bytes)});
     }

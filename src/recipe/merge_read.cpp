@@ -157,6 +157,17 @@ class Documents {
   std::set<size_t> open_;  // in the making
 };
 
+// Of its ingredients and of the stages among them.
+void gather_paths(const Recipe& recipe, std::set<fs::path>& paths) {
+  for (const Ingredient& ingredient : recipe.ingredients) {
+    if (ingredient.made != nullptr) gather_paths(*ingredient.made, paths);
+    if (!ingredient.path.empty()) paths.insert(ingredient.path);
+    for (const AdapterShare& adapter : ingredient.adapters) {
+      paths.insert(adapter.path);
+    }
+  }
+}
+
 }  // namespace
 
 bool looks_like_merge(std::string_view text) {
@@ -207,25 +218,9 @@ void read_merge(const nlohmann::ordered_json& merge, const std::string& where,
 
 void check_recipe_paths(const Recipe& recipe,
                         std::span<const fs::path> folders) {
-  std::vector<std::string> mistakes;
-  for (const Ingredient& ingredient : recipe.ingredients) {
-    if (ingredient.made != nullptr) {
-      check_recipe_paths(*ingredient.made, folders);
-    }
-    std::vector<fs::path> paths = {ingredient.path};
-    for (const AdapterShare& adapter : ingredient.adapters) {
-      paths.push_back(adapter.path);
-    }
-    for (const fs::path& path : paths) {
-      if (path.empty()) continue;
-      try {
-        check_allowed(path, folders);
-      } catch (const Error& e) {
-        mistakes.emplace_back(e.what());
-      }
-    }
-  }
-  if (!mistakes.empty()) throw Error(join(mistakes, "\n  "));
+  std::set<fs::path> paths;
+  gather_paths(recipe, paths);
+  check_allowed(paths, folders);
 }
 
 nlohmann::ordered_json merge_json(const MergeConfig& config) {

@@ -25,6 +25,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr size_t kMaxRecipe = 16 << 20;
+constexpr size_t kMaxIngredients = 10'000;
 
 constexpr std::array<std::string_view, 16> kKeys = {
     "soup",     "rule",     "ingredients",     "dtype",  "include", "exclude",
@@ -183,6 +184,10 @@ Recipe recipe_of(const ordered_json& json, const std::string& where,
   if (!json.contains("ingredients") || !json["ingredients"].is_array() ||
       json["ingredients"].empty()) {
     throw UsageError(where + ": 'ingredients' must be a list of at least one");
+  }
+  if (json["ingredients"].size() > kMaxIngredients) {
+    throw UsageError(where + ": has more than " +
+                     std::to_string(kMaxIngredients) + " ingredients");
   }
   for (const ordered_json& ingredient : json["ingredients"]) {
     const std::string place =

@@ -179,12 +179,13 @@ FilledSettings fill_settings(const Recipe& recipe, const Rule& rule) {
                                            recipe.settings, where, mistakes));
   }
   if (mistakes.empty()) return filled;
-  std::string message = mistakes.front();
-  if (mistakes.size() > 1) message = "the recipe cannot be mixed:";
-  for (size_t i = 0; mistakes.size() > 1 && i < mistakes.size(); ++i) {
-    message += "\n  " + mistakes[i];
+  if (mistakes.size() == 1) throw UsageError(mistakes.front());
+  constexpr size_t kMost = 40;
+  if (mistakes.size() > kMost) {
+    mistakes.resize(kMost);
+    mistakes.emplace_back("...");
   }
-  throw UsageError(message);
+  throw UsageError("the recipe cannot be mixed:\n  " + join(mistakes, "\n  "));
 }
 
 }  // namespace soup
