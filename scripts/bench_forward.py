@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""Pictures per second through a forward pass on this machine's processor:
-soup against the same network in Python torch, eager and, with --compile,
-compiled.
+"""Pictures per second through a forward pass: soup against the same network in
+Python torch, eager and, with --compile, compiled.
 
     python3 scripts/bench_forward.py [--soup build/soup] [--pictures 256]
         [--rounds 5] [--network clip|vit|resnet50|convnext_tiny] [--compile]
+    python3 scripts/bench_forward.py --device cuda --precision bf16
+        --pictures 26000 --batch 1024 --compile --peak 989
 
 Needs torch, numpy, safetensors and open_clip_torch, timm or torchvision.
 Weights and pictures are random; both programs get the same, and their logits
 are compared. The programs take turns, the best round of each counts; soup's
-time includes swapping the weights in.
+time includes swapping the weights in and, in bf16 or fp16, computing anew in
+fp32 what is too close to call, which Python does not do. --peak, the device's
+TFLOP/s at that precision, gives the share of it that is reached.
 """
 
 import argparse
@@ -24,6 +27,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 MEAN, STD = [0.5] * 3, [0.25] * 3
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Clip(torch.nn.Module):
@@ -60,7 +64,7 @@ NETWORKS = {"clip": Clip, "vit": lambda: timm_model("vit_base_patch32_224"),
 
 def prepare(folder, model, count):
     """Writes weights, pictures and the data set's spec; returns pictures."""
-    state = {k: v.contiguous() for k, v in model.state_dict().items()}
+    state = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
     save_file(state, folder / "model.safetensors")
     draw = np.random.default_rng(0)
     pictures = draw.integers(0, 256, (count, 224, 224, 3), dtype=np.uint8)
@@ -76,22 +80,34 @@ def prepare(folder, model, count):
 def soup_round(args, folder):
     out = subprocess.run(
         [args.soup, "eval", folder / "model.safetensors", "--val",
-         folder / "random.json", "--json", "-q", "--device", "cpu", "--logits",
+         folder / "random.json", "--json", "-q", "--device", args.device,
+         "--precision", args.precision, "--logits",
          folder / "logits.safetensors", "--force"],
         check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out.splitlines()[-1])["seconds"]
 
 
-def torch_round(model, pictures, batch):
-    mean = torch.tensor(MEAN).view(3, 1, 1)
-    std = torch.tensor(STD).view(3, 1, 1)
+def torch_round(args, model, pictures):
+    mean = torch.tensor(MEAN, device=args.device).view(3, 1, 1)
+    std = torch.tensor(STD, device=args.device).view(3, 1, 1)
     logits = []
     start = time.perf_counter()
-    with torch.inference_mode():
-        for part in pictures.split(batch):
+    with torch.inference_mode(), torch.autocast(
+            args.device, DTYPES[args.precision],
+            enabled=args.precision != "fp32"):
+        for part in pictures.split(args.batch):
             x = part.permute(0, 3, 1, 2).float().div_(255)
             logits.append(model(x.sub_(mean).div_(std)))
-    return time.perf_counter() - start, torch.cat(logits)
+    logits = torch.cat(logits).float().cpu()  # waits for the device
+    return time.perf_counter() - start, logits
+
+
+def operations(model):
+    """Floating-point operations for one picture."""
+    from torch.utils.flop_counter import FlopCounterMode
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model(torch.zeros(1, 3, 224, 224, device=next(model.parameters()).device))
+    return counter.get_total_flops()
 
 
 def main():
@@ -102,30 +118,40 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--network", choices=NETWORKS, default="clip")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--precision", default="fp32", choices=DTYPES)
+    parser.add_argument("--peak", type=float, help="of the device, in TFLOP/s")
     args = parser.parse_args()
     torch.manual_seed(0)
-    model = NETWORKS[args.network]().eval()
+    model = NETWORKS[args.network]().eval().to(args.device)
     rivals = {"torch eager": model}
     if args.compile:
         rivals["torch compiled"] = torch.compile(model)
     times = {name: [] for name in ("soup", *rivals)}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        pictures = prepare(folder, model, args.pictures)
+        pictures = prepare(folder, model, args.pictures).to(args.device)
         for rival in rivals.values():
-            torch_round(rival, pictures[:args.batch], args.batch)
+            torch_round(args, rival, pictures[:args.batch])
         for _ in range(args.rounds):
             times["soup"].append(soup_round(args, folder))
             for rival, network in rivals.items():
-                seconds, logits = torch_round(network, pictures, args.batch)
+                seconds, logits = torch_round(args, network, pictures)
                 times[rival].append(seconds)
         ours = load_file(folder / "logits.safetensors")["logits"]
         error = ((ours - logits).abs().max() / logits.abs().max()).item()
-    threads = torch.get_num_threads()
-    print(f"{args.network}, {args.pictures} pictures of 224 x 224, {threads} "
-          f"threads, torch {torch.__version__}; logits differ by {error:.1e}")
+    where = (f"{torch.get_num_threads()} threads" if args.device == "cpu"
+             else torch.cuda.get_device_name())
+    print(f"{args.network}, {args.pictures} pictures of 224 x 224, {where}, "
+          f"{args.precision}, torch {torch.__version__}; logits differ by "
+          f"{error:.1e}")
     for name, seconds in times.items():
-        print(f"{name:15} {args.pictures / min(seconds):8.1f} pictures/s")
+        rate = args.pictures / min(seconds)
+        line = f"{name:15} {rate:8.1f} pictures/s"
+        if args.peak:
+            share = rate * operations(model) / (args.peak * 1e12)
+            line += f", {share:.1%} of the peak"
+        print(line)
 
 
 if __name__ == "__main__":
