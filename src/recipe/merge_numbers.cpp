@@ -71,6 +71,7 @@ void TensorMaker::set_settings(PlannedTensor& tensor, const Mixture& mixture,
 
 void TensorMaker::set_weights(PlannedTensor& tensor, const Mixture& mixture,
                               const std::string& output) {
+  if (!tensor.rule->weighted) return;
   std::vector<std::optional<double>> weights;
   for (size_t k = 0; k < tensor.sources.size(); ++k) {
     const Input& input = mixture.inputs[k];
@@ -92,7 +93,6 @@ void TensorMaker::set_weights(PlannedTensor& tensor, const Mixture& mixture,
                            output);
     }
     tensor.sources[k].weight = weights[k].value_or(1);
-    if (!tensor.rule->weighted) continue;
     std::vector<std::string> wrong;
     check_weight(*tensor.rule, tensor.sources[k].weight, model, wrong);
     for (const std::string& what : wrong) mistakes_.add(source.line, what);

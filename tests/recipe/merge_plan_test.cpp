@@ -237,6 +237,17 @@ parameters: {t: 0.5}
   EXPECT_EQ(rule("model.layers.0.self_attn.q_proj.weight"), "task_arithmetic");
 }
 
+TEST_F(MergePlan, WeightsAreAskedForWhereTheyMeanSomething) {
+  write_decoder(folder_ / "C", 4, 3);
+  const Plan made = plan(
+      "merge_method: model_stock\nbase_model: A\nmodels:\n"
+      "  - {model: B, parameters: {weight: 2}}\n  - {model: C}\n");
+  EXPECT_EQ(tensor(made, "model.norm.weight").sources.at(0).weight, 1);
+  ASSERT_EQ(made.notices.size(), 1U);
+  EXPECT_NE(made.notices[0].find("r.yml:4: 'weight' has no effect"),
+            std::string::npos);
+}
+
 TEST_F(MergePlan, SaysHowItUnderstoodTheModels) {
   EXPECT_EQ(plan(kStack).inferred.size(), 5U);
 }
