@@ -6,6 +6,7 @@
 
 #include "core/table.h"
 #include "core/text.h"
+#include "recipe/kinds.h"
 #include "recipe/piece.h"
 #include "recipe/promote.h"
 #include "recipe/settings.h"
@@ -17,10 +18,6 @@ namespace {
 // Constants that older libraries stored with the weights and newer compute.
 constexpr std::array kBuffers = {"rotary_emb.inv_freq", "attn.masked_bias",
                                  "embeddings.position_ids"};
-
-bool is_averaged(DType dtype) {
-  return is_float(dtype) || info(dtype).kind == DTypeKind::kComplex;
-}
 
 bool same_kind_of_rows(const TensorInfo& a, const TensorInfo& b) {
   return a.shape.size() == b.shape.size() && !a.shape.empty() &&
@@ -48,10 +45,7 @@ bool TensorMaker::wants_base() const {
 
 const Rule& TensorMaker::rule_of(const std::string& name, DType natural) const {
   if (!is_averaged(natural)) {
-    const bool counter = name.ends_with("num_batches_tracked") &&
-                         info(natural).kind == DTypeKind::kInteger;
-    const char* rule = recipe_.ints == IntPolicy::kFirst ? "first" : "equal";
-    return find_row(rules(), counter ? "largest" : rule, "rule");
+    return find_row(rules(), copying_rule(recipe_, name, natural), "rule");
   }
   for (const NamedChoice& choice : config_.rules) {
     if (filter_matches(choice.filter, name)) {

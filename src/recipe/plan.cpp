@@ -7,6 +7,7 @@
 #include "core/table.h"
 #include "core/text.h"
 #include "recipe/compare.h"
+#include "recipe/kinds.h"
 #include "recipe/layers.h"
 #include "recipe/merge_plan.h"
 #include "recipe/parametrized.h"
@@ -44,10 +45,6 @@ class Filter {
   std::optional<Pattern> include_;
   std::optional<Pattern> exclude_;
 };
-
-bool is_averaged(DType dtype) {
-  return is_float(dtype) || info(dtype).kind == DTypeKind::kComplex;
-}
 
 class Planner {
  public:
@@ -140,7 +137,7 @@ class Planner {
     } else if (mask) {
       name = "equal";
     } else if (!rule_.makes(natural) && !is_averaged(natural)) {
-      name = integer_rule(tensor.out);
+      name = copying_rule(recipe_, tensor.out.name, natural);
     }
     tensor.rule = &find_row(rules(), name, "rule");
     if (!tensor.rule->makes(natural) || (converted && tensor.rule->copies)) {
@@ -174,14 +171,6 @@ class Planner {
     return count <= 1 ? 1
                       : static_cast<double>(place->layer) /
                             static_cast<double>(count - 1);
-  }
-
-  std::string_view integer_rule(const TensorInfo& tensor) const {
-    const bool counter =
-        tensor.name.ends_with("num_batches_tracked") &&
-        find_row(rules(), "largest", "rule").makes(tensor.dtype);
-    if (counter) return "largest";
-    return recipe_.ints == IntPolicy::kFirst ? "first" : "equal";
   }
 
   const Recipe& recipe_;
