@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/dtype.h"
@@ -84,6 +85,14 @@ class Checkpoint {
   virtual int64_t read_memory(size_t) const { return 0; }
   /// What the file says of itself: string to string, empty if nothing.
   virtual const std::map<std::string, std::string>& metadata() const = 0;
+  /// Text of a file of the model besides its weights (`config.json`), where it
+  /// is made together with them; empty: there is none, or it lies in a folder.
+  virtual std::string companion(const std::string&) const { return {}; }
+  /// What lies beside the weights in the file, for people to see: names and
+  /// kinds ("argparse.Namespace"). None of it was made.
+  virtual std::vector<std::pair<std::string, std::string>> extras() const {
+    return {};
+  }
 
   /// Index of the tensor called `name`, or nullopt.
   std::optional<size_t> find(std::string_view name) const;

@@ -145,6 +145,8 @@ struct Plan {
   bool allow_nonfinite = false;
   /// What the user should know before it is mixed; make_soup() logs them.
   std::vector<std::string> notices;
+  /// How the models' names were understood: layers, embeddings, heads.
+  std::vector<std::string> inferred;
 };
 
 /// A setting that a rule knows.

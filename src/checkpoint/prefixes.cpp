@@ -87,6 +87,9 @@ class RenamedCheckpoint : public Checkpoint {
   const std::map<std::string, std::string>& metadata() const override {
     return inner_->metadata();
   }
+  std::vector<std::pair<std::string, std::string>> extras() const override {
+    return inner_->extras();
+  }
 
  private:
   CheckpointPtr inner_;

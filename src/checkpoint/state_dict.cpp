@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "checkpoint/extras.h"
 #include "checkpoint/names.h"
 #include "checkpoint/sizes.h"
 #include "checkpoint/wrappers.h"
@@ -158,6 +159,7 @@ TorchContents read_state_dict(const Pickle& pickle, const OpenOptions& options,
   reader.read(weights.dict, "", 0);
   TorchContents contents = reader.take();
   contents.notice = weights.notice;
+  contents.extras = describe_extras(walk, weights);
   if (!weights.path.empty()) contents.metadata = describe_root(walk);
   return contents;
 }

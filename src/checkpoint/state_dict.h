@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "checkpoint/budget.h"
@@ -27,6 +28,8 @@ struct TorchContents {
   std::vector<TensorInfo> tensors = {};  ///< in order of the dict
   std::vector<TorchPlace> places = {};
   std::map<std::string, std::string> metadata = {};
+  /// What else the file holds: names and kinds.
+  std::vector<std::pair<std::string, std::string>> extras = {};
   std::string notice = {};  ///< for the log; empty: nothing worth saying
   /// False for what torch saved without a single tensor: arguments, scalars.
   bool has_storages = true;

@@ -93,6 +93,9 @@ class TorchFile : public Checkpoint {
   const std::map<std::string, std::string>& metadata() const override {
     return contents_.metadata;
   }
+  std::vector<std::pair<std::string, std::string>> extras() const override {
+    return contents_.extras;
+  }
 
  private:
   MappedFile file_;

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "checkpoint/extras.h"
 #include "checkpoint/names.h"
 #include "checkpoint/torch_tensor.h"
 #include "core/text.h"
@@ -149,24 +150,8 @@ void Chooser::check_module(PickleValue value) {
   const Pickle& pickle = walk_.pickle();
   const PickleObject* object = pickle.as_object(value);
   if (object == nullptr || !walk_.get(object->state, "_modules")) return;
-  PickleValue type = object->callable;
-  if (type.kind == PickleKind::kPersistent) {  // legacy: ('module', class, ...)
-    const auto id = pickle.items(pickle.persistent_ids()[type.index]);
-    if (id.size() > 1) type = id[1];
-  }
-  const PickleGlobal* global = pickle.as_global(type);
-  // Protocol 2 calls copyreg._reconstructor(class, ...) for some.
-  const std::span<const PickleValue> args = pickle.items(object->args);
-  if (global != nullptr && global->name.starts_with("_reconstruct") &&
-      !args.empty()) {
-    global = pickle.as_global(args[0]);
-  }
-  const std::string name =
-      global == nullptr
-          ? "?"
-          : std::string(global->module) + "." + std::string(global->name);
   throw Error(walk_.where() + ": holds a whole Python module (class " +
-              quote(name) +
+              quote(class_name(pickle, *object)) +
               "), not a state dict; save it with "
               "torch.save(model.state_dict(), 'weights.pt')");
 }
@@ -181,7 +166,8 @@ void Chooser::check_kind() {
   }
   if (walk_.get(root_, "param_groups") && walk_.get(root_, "state")) {
     throw Error(walk_.where() +
-                ": the state of an optimizer, not the weights of a model");
+                ": the state of an optimizer, not the weights of a model; give "
+                "the file of model.state_dict()");
   }
 }
 
@@ -201,8 +187,11 @@ std::string Chooser::notice(const std::string& path) {
 }
 
 void Chooser::fail(const std::string& what) {
-  throw Error(walk_.where() + ": " + what + "; top-level keys are " + keys() +
-              "; choose one with --key");
+  const std::string found = keys();
+  throw Error(walk_.where() + ": " + what +
+              (found.empty() ? "; it holds no dict of tensors by name"
+                             : "; top-level keys are " + found +
+                                   "; choose one with --key"));
 }
 
 std::string Chooser::keys() {
@@ -211,9 +200,13 @@ std::string Chooser::keys() {
   const std::vector<PickleValue> pairs = walk_.pairs(root_);
   for (size_t i = 0; i + 1 < pairs.size() && names.size() <= kMost; i += 2) {
     const auto key = walk_.pickle().as_text(pairs[i]);
-    names.push_back(names.size() == kMost ? "..." : key ? quote(*key) : "?");
+    const auto number = walk_.pickle().as_int(pairs[i]);
+    names.push_back(names.size() == kMost ? "..."
+                    : key                 ? quote(*key)
+                    : number              ? std::to_string(*number)
+                                          : "?");
   }
-  return names.empty() ? "none" : join(names, ", ");
+  return join(names, ", ");
 }
 
 std::optional<std::string> scalar_text(const Pickle& pickle,

@@ -70,6 +70,7 @@ constexpr std::array kCommands = {
     Command{"inspect", "what is in a file, without loading it",
             R"(  soup inspect model.safetensors
   soup inspect runs/
+  soup inspect model.safetensors --tree
   soup inspect model.pt | jq -r 'select(.kind == "tensor") | .name')",
             make_inspect},
     Command{"diff", "which tensors differ, by how much",

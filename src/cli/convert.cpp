@@ -16,6 +16,7 @@ class Convert : public Task {
                    "IN is a LoRA adapter: write this model with it merged in");
     add_dtype_option(app, dtype_);
     add_open_options(app, open_);
+    add_prefix_option(app, open_);
   }
 
   int run(const Output& output) override {

@@ -36,6 +36,7 @@ class Diff : public Task {
     app.add_option("A", a_, "a checkpoint")->required();
     app.add_option("B", b_, "another one")->required();
     add_open_options(app, open_);
+    add_prefix_option(app, open_);
     app.add_flag("--all", all_, "in a table, show equal tensors too");
   }
 

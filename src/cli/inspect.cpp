@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 #include "cli/describe.h"
 #include "cli/options.h"
+#include "cli/tensor_tree.h"
 #include "core/text.h"
 
 namespace soup {
@@ -10,11 +11,16 @@ class Inspect : public Task {
  public:
   explicit Inspect(CLI::App& app) {
     checkpoints_.add_to(app);
+    add_prefix_option(app, checkpoints_.options.open);
     app.add_flag("--tensors", tensors_,
                  "list tensors, also of more than one checkpoint");
-    app.add_flag("--stats", stats_,
-                 "read the values too: smallest, largest, mean, deviation, "
-                 "norm, non-finite, zeros");
+    CLI::Option* const stats =
+        app.add_flag("--stats", stats_,
+                     "read the values too: smallest, largest, mean, "
+                     "deviation, norm, non-finite, zeros");
+    app.add_flag("--tree", tree_,
+                 "in a table, tensors by the parts of their names")
+        ->excludes(stats);
   }
 
   int run(const Output& output) override {
@@ -22,7 +28,7 @@ class Inspect : public Task {
     const auto checkpoints = checkpoints_.collect();
     for (const CheckpointPtr& c : checkpoints) {
       output.object(describe_checkpoint(*c));
-      if (tensors_ || stats_ || checkpoints.size() == 1) {
+      if (tensors_ || stats_ || tree_ || checkpoints.size() == 1) {
         list_tensors(*c, output);
       }
     }
@@ -70,8 +76,28 @@ class Inspect : public Task {
       }
       output.object(object);
     }
-    print_table(output, columns, rows);
+    if (tree_) {
+      print_tensor_tree(checkpoint, output);
+    } else {
+      print_table(output, columns, rows);
+    }
+    list_extras(checkpoint, output);
     output.line("");
+  }
+
+  // What else a training checkpoint holds.
+  static void list_extras(const Checkpoint& checkpoint, const Output& output) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& [name, kind] : checkpoint.extras()) {
+      output.object({{"kind", "extra"},
+                     {"path", checkpoint.path().string()},
+                     {"name", name},
+                     {"value", kind}});
+      rows.push_back({name, kind});
+    }
+    if (rows.empty()) return;
+    output.line("");
+    print_table(output, {{"beside the weights"}, {"value"}}, rows);
   }
 
   static void add_stats(const std::optional<TensorStats>& stats,
@@ -96,6 +122,7 @@ class Inspect : public Task {
   CheckpointArguments checkpoints_;
   bool tensors_ = false;
   bool stats_ = false;
+  bool tree_ = false;
 };
 
 }  // namespace

@@ -48,8 +48,8 @@ class Mix : public Task {
     Recipe recipe = read();
     set_options(recipe);
     if (!experts_.empty()) recipe.experts = find_expert_layout(experts_);
-    gather_adapters(recipe);
     check_paths(recipe);
+    gather_adapters(recipe);
     if (print_) {
       output.text(recipe_json(recipe, ".").dump(2) + "\n");
       return 0;
@@ -67,9 +67,8 @@ class Mix : public Task {
       print_plan(recipe, ingredients, output);
       return 0;
     }
-    WriteOptions options =
+    const WriteOptions options =
         output_.write_options(companion_folder(recipe.ingredients.front()));
-    if (!yaml_.empty()) options.files["mergekit_config.yml"] = yaml_;
     const MakeResult made = make_soup(recipe, ingredients, output_.out, options,
                                       {.progress = true});
     extras_.write(recipe);
@@ -90,33 +89,27 @@ class Mix : public Task {
     }
   }
 
-  Recipe read() {
-    const bool is_stdin = recipe_ == "-";
-    const std::filesystem::path path = recipe_;
-    const std::string extension = path.extension().string();
-    if (!is_stdin && extension != ".yml" && extension != ".yaml") {
-      return read_recipe(recipe_);
-    }
-    const std::string text =
-        is_stdin ? read_stdin(kMaxRecipe) : read_text(path, kMaxRecipe);
-    const Recipe recipe =
-        is_stdin ? parse_recipe(text, "standard input", ".")
-                 : parse_recipe(text, printable(recipe_), folder_of(path));
-    // Kept word for word beside what it made.
-    if (recipe.merge != nullptr &&
-        text.find_first_not_of(" \t\r\n") != text.find('{')) {
-      yaml_ = text;
-    }
-    return recipe;
+  Recipe read() const {
+    return recipe_ == "-"
+               ? parse_recipe(read_stdin(kMaxRecipe), "standard input", ".")
+               : read_recipe(recipe_);
   }
 
-  // A soup names what it was made of, a recipe may come from anywhere.
+  // A recipe may come from anywhere.
   void check_paths(const Recipe& recipe) const {
-    if (recipe.merge == nullptr) return;
     std::vector<std::filesystem::path> folders(allowed_.begin(),
                                                allowed_.end());
-    folders.push_back(recipe_ == "-" ? "." : folder_of(recipe_));
+    folders.push_back(folder());
     check_recipe_paths(recipe, folders);
+  }
+
+  // What the recipe's paths are relative to; of a soup that is a folder the one
+  // that it lies in.
+  std::filesystem::path folder() const {
+    if (recipe_ == "-") return ".";
+    std::filesystem::path path = recipe_;
+    path = path.lexically_normal();
+    return folder_of(path.has_filename() ? path : path.parent_path());
   }
 
   void report(const Recipe& recipe, const MakeResult& made,
@@ -148,7 +141,6 @@ class Mix : public Task {
   std::string numerics_;
   std::string experts_;
   std::optional<uint64_t> seed_;
-  std::string yaml_;
   OutputArguments output_;
   RecipeArguments extras_;
   bool print_ = false;

@@ -15,6 +15,8 @@ namespace soup {
 
 /// Which state dict of a file is taken.
 void add_open_options(CLI::App& app, OpenOptions& options);
+/// For commands that mix nothing: what wrappers put into names may stay.
+void add_prefix_option(CLI::App& app, OpenOptions& options);
 /// The dtype of the floats of an output.
 void add_dtype_option(CLI::App& app, std::string& dtype);
 

@@ -279,6 +279,8 @@ void print_plan(const Recipe& recipe,
                 std::span<const Checkpoint* const> ingredients,
                 const Output& output) {
   const Plan plan = make_plan(recipe, ingredients);
+  for (const std::string& what : plan.inferred) log::info(what);
+  for (const std::string& notice : plan.notices) log::warn(notice);
   output.object(describe_plan(plan, recipe));
   output.line("rule         " + recipe.rule);
   output.line("ingredients  " + std::to_string(ingredients.size()));

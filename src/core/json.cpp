@@ -15,48 +15,96 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kMaxDepth = 64;
+constexpr size_t kMaxDepth = 64;
 
-// nlohmann keeps the last of two equal keys without a word and recurses when it
-// destroys: both are caught while parsing.
+/// Builds the tree from nlohmann's events. Its own builder keeps the last of
+/// two equal keys without a word, looks every key of an ordered object up in
+/// all before it, and makes trees whose destruction recurses without bound.
 template <typename Json>
-class Checks {
+class Builder : public nlohmann::json_sax<Json> {
  public:
-  explicit Checks(std::string where) : where_(std::move(where)) {}
+  explicit Builder(const std::string& where) : where_(where) {}
 
-  bool operator()(int depth, typename Json::parse_event_t event,
-                  const Json& parsed) {
-    using Event = typename Json::parse_event_t;
-    if (event == Event::object_start) {
-      if (depth >= kMaxDepth) throw Error(where_ + ": JSON is nested too deep");
-      keys_.emplace_back();
-    } else if (event == Event::array_start && depth >= kMaxDepth) {
+  Json take() { return std::move(root_); }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(int64_t value) override { return add(value); }
+  bool number_unsigned(uint64_t value) override { return add(value); }
+  bool number_float(double value, const std::string&) override {
+    return add(value);
+  }
+  bool string(std::string& value) override { return add(std::move(value)); }
+  bool binary(typename Json::binary_t&) override { return false; }
+  bool start_object(size_t) override { return open(Json::object()); }
+  bool start_array(size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(std::string& key) override {
+    Open& object = open_.back();
+    if (!object.keys.insert(key).second) {
+      throw Error(where_ + ": JSON has the key '" + printable(key) + "' twice");
+    }
+    object.key = std::move(key);
+    return true;
+  }
+  bool parse_error(size_t, const std::string&,
+                   const nlohmann::json::exception& e) override {
+    throw Error(where_ + ": " + printable(e.what()));
+  }
+
+ private:
+  struct Open {
+    Json value;
+    std::string key = {};
+    std::set<std::string> keys = {};
+  };
+
+  bool open(Json value) {
+    if (open_.size() >= kMaxDepth) {
       throw Error(where_ + ": JSON is nested too deep");
-    } else if (event == Event::object_end) {
-      keys_.pop_back();
-    } else if (event == Event::key) {
-      const auto key = parsed.template get<std::string>();
-      if (!keys_.back().insert(key).second) {
-        throw Error(where_ + ": JSON has the key '" + printable(key) +
-                    "' twice");
-      }
+    }
+    open_.push_back({std::move(value)});
+    return true;
+  }
+
+  bool close() {
+    Json done = std::move(open_.back().value);
+    open_.pop_back();
+    return add(std::move(done));
+  }
+
+  bool add(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+    } else if (Open& parent = open_.back(); parent.value.is_array()) {
+      parent.value.push_back(std::move(value));
+    } else {
+      add_to_object(parent.value.template get_ref<typename Json::object_t&>(),
+                    std::move(parent.key), std::move(value));
     }
     return true;
   }
 
- private:
+  static void add_to_object(ordered_json::object_t& object, std::string key,
+                            ordered_json value) {
+    object.emplace_back(std::move(key), std::move(value));
+  }
+  static void add_to_object(nlohmann::json::object_t& object, std::string key,
+                            nlohmann::json value) {
+    object.emplace(std::move(key), std::move(value));
+  }
+
   std::string where_;
-  std::vector<std::set<std::string>> keys_;
+  Json root_;
+  std::vector<Open> open_;
 };
 
 template <typename Json>
 Json parse(std::string_view text, const std::string& where) {
-  Checks<Json> checks(where);
-  try {
-    return Json::parse(text.begin(), text.end(), std::ref(checks));
-  } catch (const nlohmann::json::exception& e) {
-    throw Error(where + ": " + printable(e.what()));
-  }
+  Builder<Json> builder(where);
+  Json::sax_parse(text.begin(), text.end(), &builder);
+  return builder.take();
 }
 
 }  // namespace

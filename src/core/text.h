@@ -18,6 +18,9 @@ bool glob_matches(const std::string& pattern, const std::string& name);
 /// terminals obey escape codes.
 std::string printable(std::string_view text);
 
+/// True for well-formed UTF-8 without surrogates: what every format can hold.
+bool is_utf8(std::string_view text);
+
 /// "[3, 224, 224]".
 std::string shape_text(const std::vector<int64_t>& shape);
 

@@ -145,7 +145,11 @@ CommandResult run_command(const std::string& command,
                           const CommandLimits& limits) {
   std::array<int, 2> ends{};
   const int log = open_log(limits.log);
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) fail(command, errno);
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+    const int code = errno;
+    if (log >= 0) close(log);
+    fail(command, code);
+  }
   const pid_t pid = fork();
   if (pid == 0) become(command.c_str(), ends[1], log);
   const int code = errno;

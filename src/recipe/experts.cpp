@@ -46,6 +46,9 @@ class Rearranged : public Checkpoint {
   const std::map<std::string, std::string>& metadata() const override {
     return file_->metadata();
   }
+  std::string companion(const std::string& name) const override {
+    return file_->companion(name);
+  }
 
   TensorData read(size_t index) const override {
     const std::vector<Part>& parts = parts_[index];

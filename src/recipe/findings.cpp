@@ -58,8 +58,11 @@ void FindingsOfPlan::check(
       if (tensors_[i].differs[k]) {
         lines.push_back(subject + " differs from " +
                         ingredients.front()->path().string() +
-                        "; integer tensors must be equal (--ints first keeps "
-                        "the first)");
+                        (is_float(tensor.out.dtype)
+                             ? "; masks of pruning must be equal, or be made "
+                               "permanent: torch.nn.utils.prune.remove"
+                             : "; integer tensors must be equal (--ints first "
+                               "keeps the first)"));
       }
     }
   }

@@ -144,10 +144,12 @@ std::optional<LayerPlace> Layers::locate(std::string_view name) const {
 }
 
 std::optional<size_t> Layers::find(std::string_view prefix) const {
-  const auto found = std::find_if(
-      stacks_.begin(), stacks_.end(),
-      [&](const LayerStack& stack) { return stack.prefix == prefix; });
-  if (found == stacks_.end()) return std::nullopt;
+  const auto found =
+      std::lower_bound(stacks_.begin(), stacks_.end(), prefix,
+                       [](const LayerStack& stack, std::string_view p) {
+                         return stack.prefix < p;
+                       });
+  if (found == stacks_.end() || found->prefix != prefix) return std::nullopt;
   return static_cast<size_t>(found - stacks_.begin());
 }
 

@@ -55,6 +55,9 @@ class MergedAdapters : public Checkpoint {
   const std::map<std::string, std::string>& metadata() const override {
     return metadata_;
   }
+  std::string companion(const std::string& name) const override {
+    return base_->companion(name);
+  }
 
   TensorData read(size_t index) const override {
     const size_t target = root_of(tensors_, index);

@@ -5,6 +5,7 @@
 
 #include "core/table.h"
 #include "core/text.h"
+#include "recipe/chat_template.h"
 #include "recipe/merge_names.h"
 #include "recipe/merge_rules.h"
 
@@ -38,12 +39,12 @@ class Reader {
                       "a recipe must be a mapping, not " + describe(document));
       return std::move(config_);
     }
-    names_.check_keys(document, kTopKeys, "");
+    check_keys(document);
     read_rules(document);
     config_.name = names_.text(document, "name");
     config_.dtype = type(document, "dtype");
     config_.out_dtype = type(document, "out_dtype");
-    config_.chat_template = names_.text(document, "chat_template");
+    config_.chat_template = chat_template(document);
     config_.parameters = read_parameters(document, names_, complaints_);
     config_.modules = read_modules(document, names_, complaints_);
     config_.base = names_.model(document, "base_model");
@@ -52,6 +53,31 @@ class Reader {
   }
 
  private:
+  void check_keys(const YamlNode& document) {
+    for (const auto& [key, value] : document.entries) {
+      if (std::find(kTopKeys.begin(), kTopKeys.end(), key) == kTopKeys.end()) {
+        // What carries an anchor, for aliases below it, may have any name.
+        if (value.anchored) continue;
+        complaints_.add(value.line, "unknown key '" + printable(key) + "'" +
+                                        suggestion(key, kTopKeys));
+      } else if (document.find(key) != &value) {
+        complaints_.add(value.line, "'" + key + "' is given twice");
+      }
+    }
+  }
+
+  std::string chat_template(const YamlNode& document) {
+    std::string text = names_.text(document, "chat_template");
+    if (!text.empty() && !is_chat_template(text)) {
+      complaints_.add(document.find("chat_template")->line,
+                      "unknown chat_template '" +
+                          printable(text.substr(0, 40)) +
+                          "'; there is: " + join(chat_template_names(), ", ") +
+                          ", or the text of a Jinja template");
+    }
+    return text;
+  }
+
   std::string type(const YamlNode& node, const char* key) {
     std::string text = names_.text(node, key);
     if (text.empty()) return text;
@@ -116,14 +142,6 @@ class Reader {
 };
 
 }  // namespace
-
-std::string text_of(const ModelName& name) {
-  std::string text = name.model;
-  if (!name.revision.empty()) text += "@" + name.revision;
-  if (!name.adapter.empty()) text += "+" + name.adapter;
-  if (!name.adapter_revision.empty()) text += "@" + name.adapter_revision;
-  return text;
-}
 
 MergeConfig read_merge_config(const YamlNode& document, Complaints& complaints,
                               std::optional<size_t> strict_models) {

@@ -15,14 +15,19 @@ namespace soup {
 
 /// A model as a recipe names it.
 struct ModelName {
-  std::string model;     ///< folder, file, or id in the Hugging Face cache
-  std::string revision;  ///< of the id; empty: main
-  std::string adapter;   ///< LoRA adapter in the model; empty: none
-  std::string adapter_revision;
-  bool operator==(const ModelName&) const = default;
+  std::string model = {};     ///< folder, file, or id in Hugging Face's cache
+  std::string revision = {};  ///< of the id; empty: main
+  std::string adapter = {};   ///< LoRA adapter in the model; empty: none
+  std::string adapter_revision = {};
+  int line = 0;  ///< where it is named first
+
+  /// Wherever they are named.
+  bool operator==(const ModelName& other) const {
+    return model == other.model && revision == other.revision &&
+           adapter == other.adapter &&
+           adapter_revision == other.adapter_revision;
+  }
 };
-/// `model[@revision][+adapter[@revision]]`.
-std::string text_of(const ModelName&);
 
 /// Layers [begin, end) of a model.
 using LayerRange = std::array<int64_t, 2>;
@@ -71,7 +76,10 @@ struct TokenizerRule {
 };
 
 struct MergeConfig {
-  std::string name;  ///< by which later documents of the file know it
+  std::string where;  ///< the recipe's file, for messages about its lines
+  int line = 0;       ///< of the document in it
+  std::string text;   ///< of the file, word for word; empty: not from YAML
+  std::string name;   ///< by which later documents of the file know it
   std::vector<ModelName> models;
   std::optional<size_t> base = {};
   std::vector<NamedChoice> rules;  ///< the first whose filter matches

@@ -1,6 +1,6 @@
 #include "recipe/merge_mistakes.h"
 
-#include <algorithm>
+#include <vector>
 
 #include "core/text.h"
 #include "soup/error.h"
@@ -13,34 +13,33 @@ constexpr size_t kMaxLines = 40;
 }  // namespace
 
 void MergeMistakes::add(int line, const std::string& what) {
-  const std::string text =
-      (line > 0 ? "line " + std::to_string(line) + ": " : "") + what;
-  if (std::find(lines_.begin(), lines_.end(), text) == lines_.end()) {
-    lines_.push_back(text);
-  }
+  said_[{line, what}];
 }
 
-void MergeMistakes::add_tensor(const std::string& what,
+void MergeMistakes::add_tensor(int line, const std::string& what,
                                const std::string& name) {
-  Repeated& same = repeated_[what];
-  if (same.count++ == 0) same.first = name;
+  Tensors& tensors = said_[{line, what}];
+  if (tensors.count++ == 0) tensors.first = name;
 }
 
 void MergeMistakes::check() const {
-  std::vector<std::string> lines = lines_;
-  for (const auto& [what, same] : repeated_) {
-    lines.push_back(what + ": '" + printable(same.first) + "'" +
-                    (same.count > 1
-                         ? " and " + std::to_string(same.count - 1) + " more"
-                         : ""));
+  if (said_.empty()) return;
+  std::vector<std::string> lines;
+  for (const auto& [place, tensors] : said_) {
+    if (lines.size() == kMaxLines) break;
+    const auto& [line, what] = place;
+    std::string text =
+        (line > 0 ? where_ + ":" + std::to_string(line) + ": " : "") + what;
+    if (tensors.count > 0) text += ": '" + printable(tensors.first) + "'";
+    if (tensors.count > 1) {
+      text += " and " + std::to_string(tensors.count - 1) + " more";
+    }
+    lines.push_back(std::move(text));
   }
-  if (lines.empty()) return;
-  if (lines.size() == 1) throw Error(lines.front());
-  if (lines.size() > kMaxLines) {
-    lines.resize(kMaxLines);
-    lines.push_back("...");
-  }
-  throw Error("the recipe cannot be made:\n  " + join(lines, "\n  "));
+  if (said_.size() == 1) throw Error(lines.front());
+  if (said_.size() > kMaxLines) lines.emplace_back("...");
+  throw Error(std::to_string(said_.size()) + " mistakes:\n  " +
+              join(lines, "\n  "));
 }
 
 }  // namespace soup

@@ -54,7 +54,7 @@ std::optional<size_t> find_embedding(const Checkpoint& file,
 MergeModel::MergeModel(const Ingredient& ingredient, const Checkpoint& file)
     : file_(&file),
       name_(printable(file.path().string())),
-      config_(model_config(ingredient)),
+      config_(model_config(ingredient, file)),
       layers_(file, config_),
       rests_(layers_.stacks().size()),
       embedding_(find_embedding(file, config_)) {

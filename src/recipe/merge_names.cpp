@@ -30,9 +30,8 @@ void NameReader::check_keys(const YamlNode& map,
                             const std::string& place) {
   for (const auto& [key, value] : map.entries) {
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
-    complaints_.add(value.line, (place.empty() ? "" : place + ": ") +
-                                    "unknown key '" + printable(key) + "'" +
-                                    suggestion(key, keys));
+    complaints_.add(value.line, place + ": unknown key '" + printable(key) +
+                                    "'" + suggestion(key, keys));
   }
 }
 
@@ -77,7 +76,7 @@ std::optional<size_t> NameReader::index(const YamlNode& reference) {
 }
 
 std::optional<ModelName> NameReader::parse(const YamlNode& reference) {
-  ModelName name;
+  ModelName name = {.line = reference.line};
   std::string text = reference.text;
   std::string adapter;
   if (reference.is_map()) {

@@ -71,6 +71,7 @@ void TensorMaker::set_settings(PlannedTensor& tensor, const Mixture& mixture,
 
 void TensorMaker::set_weights(PlannedTensor& tensor, const Mixture& mixture,
                               const std::string& output) {
+  if (!tensor.rule->weighted) return;
   std::vector<std::optional<double>> weights;
   for (size_t k = 0; k < tensor.sources.size(); ++k) {
     const Input& input = mixture.inputs[k];
@@ -80,33 +81,33 @@ void TensorMaker::set_weights(PlannedTensor& tensor, const Mixture& mixture,
   }
   const bool none = std::none_of(weights.begin(), weights.end(),
                                  [](const auto& w) { return w.has_value(); });
-  double sum = 0;
   for (size_t k = 0; k < weights.size(); ++k) {
     if (k == tensor.base) continue;
+    const MergeSource& source = *mixture.inputs[k].source;
+    const std::string& model = models_[source.model].name();
     if (!none && !weights[k]) {
-      const size_t model = mixture.inputs[k].source->model;
-      mistakes_.add(mixture.inputs[k].source->line,
-                    models_[model].name() + " has no weight for '" +
-                        printable(output) +
-                        "', but another source has; give one to each");
+      mistakes_.add_tensor(source.line,
+                           model +
+                               " has no weight, but another source has; "
+                               "give one to each",
+                           output);
     }
     tensor.sources[k].weight = weights[k].value_or(1);
-    if (tensor.rule->weighted) {
-      const MergeSource& source = *mixture.inputs[k].source;
-      std::vector<std::string> wrong;
-      check_weight(*tensor.rule, tensor.sources[k].weight,
-                   models_[source.model].name(), wrong);
-      for (const std::string& what : wrong) mistakes_.add(source.line, what);
-    }
-    sum += tensor.sources[k].weight;
+    std::vector<std::string> wrong;
+    check_weight(*tensor.rule, tensor.sources[k].weight, model, wrong);
+    for (const std::string& what : wrong) mistakes_.add(source.line, what);
   }
-  const auto normalize = tensor.settings.find("normalize");
-  const bool mean =
-      tensor.rule->name == "linear" &&
-      (normalize == tensor.settings.end() || normalize->second != 0);
-  if (tensor.rule->name != "linear") return;
+  if (tensor.rule->name == "linear") simplify_mean(tensor, mixture, output);
+}
+
+void TensorMaker::simplify_mean(PlannedTensor& tensor, const Mixture& mixture,
+                                const std::string& output) {
+  const bool mean = tensor.settings.at("normalize") != 0;
+  double sum = 0;
+  for (const Source& source : tensor.sources) sum += source.weight;
   if (mean && std::fabs(sum) < 1e-12) {
-    mistakes_.add_tensor("the weights add up to zero, so there is no mean",
+    mistakes_.add_tensor(mixture.slice.line,
+                         "the weights add up to zero, so there is no mean",
                          output);
     return;
   }

@@ -1,5 +1,6 @@
 #include <array>
 #include <cmath>
+#include <set>
 
 #include "core/table.h"
 #include "core/text.h"
@@ -47,6 +48,9 @@ class PartReader {
       complaints_.add(given_modules.line, "'modules' must be a mapping, not " +
                                               describe(given_modules));
       return modules;
+    }
+    if (given_modules.entries.empty()) {
+      complaints_.add(given_modules.line, "'modules' names none");
     }
     for (const auto& [name, node] : given_modules.entries) {
       MergeModule module = {.name = name, .slices = {}, .line = node.line};
@@ -104,6 +108,9 @@ class PartReader {
                                      "' must be a list, not " + describe(list));
       return read;
     }
+    if (list.items.empty()) {
+      complaints_.add(list.line, std::string("'") + what + "' names no model");
+    }
     for (const YamlNode& item : list.items) {
       MergeSource source = {.line = item.line};
       if (!item.is_map()) {
@@ -116,7 +123,8 @@ class PartReader {
       names_.check_keys(item, keys, what);
       const std::optional<size_t> model = names_.model(item, "model");
       if (!model) {
-        if (item.find("model") == nullptr) {
+        const YamlNode* name = item.find("model");
+        if (name == nullptr || name->is_null()) {
           complaints_.add(item.line, "'model' is missing");
         }
         continue;
@@ -185,15 +193,11 @@ class PartReader {
 
   // The same layers of the same model twice in one mean.
   void check_twice(const MergeSlice& read) {
-    for (size_t i = 0; i < read.sources.size(); ++i) {
-      for (size_t j = 0; j < i; ++j) {
-        if (read.sources[i].model != read.sources[j].model ||
-            read.sources[i].layers != read.sources[j].layers) {
-          continue;
-        }
-        complaints_.add(read.sources[i].line,
-                        "the same model twice; add its weights instead");
-      }
+    std::set<std::pair<size_t, std::optional<LayerRange>>> known;
+    for (const MergeSource& source : read.sources) {
+      if (known.insert({source.model, source.layers}).second) continue;
+      complaints_.add(source.line,
+                      "the same model twice; add its weights instead");
     }
   }
 

@@ -4,13 +4,11 @@
 #include <map>
 #include <set>
 
-#include "core/log.h"
 #include "core/text.h"
 #include "recipe/merge_config.h"
-#include "recipe/merge_filters.h"
+#include "recipe/merge_idle.h"
 #include "recipe/merge_models.h"
 #include "recipe/merge_tensor.h"
-#include "recipe/model_config.h"
 #include "recipe/portions.h"
 #include "soup/error.h"
 
@@ -28,7 +26,9 @@ class MergePlanner {
  public:
   MergePlanner(const Recipe& recipe,
                std::span<const Checkpoint* const> ingredients)
-      : config_(*recipe.merge), ingredients_(ingredients) {
+      : config_(*recipe.merge),
+        ingredients_(ingredients),
+        mistakes_(config_.where) {
     for (size_t k = 0; k < ingredients.size(); ++k) {
       models_.emplace_back(recipe.ingredients[k], *ingredients[k]);
     }
@@ -46,9 +46,9 @@ class MergePlanner {
     mistakes_.check();
     copy_other_modules();
     Plan plan = maker_->finish();
-    warn_of_idle_filters(config_, plan);
-    plan.notices.insert(plan.notices.begin(), inferred_.begin(),
-                        inferred_.end());
+    warn_of_idle(config_, plan);
+    if (!copied_.empty()) plan.notices.push_back(copied_);
+    plan.inferred.assign(inferred_.begin(), inferred_.end());
     count_bytes(plan, ingredients_);
     return plan;
   }
@@ -110,7 +110,6 @@ class MergePlanner {
   }
 
   void plan_whole(const MergeModule& module) {
-    if (module.slices.front().sources.empty()) return;
     const Cut whole = cut(module, module.slices.front());
     const MergeModel& first = models_[whole.sources.front().model];
     for (const LayerStack& stack : first.layers().stacks()) {
@@ -134,13 +133,8 @@ class MergePlanner {
   }
 
   void plan_slices(const MergeModule& module) {
-    if (module.slices.empty()) return;
     std::vector<Cut> cuts;
     for (const MergeSlice& slice : module.slices) {
-      if (slice.sources.empty()) {
-        mistakes_.add(slice.line, "a slice without sources");
-        return;
-      }
       cuts.push_back(cut(module, slice));
     }
     std::map<size_t, size_t> stacks;  // of models
@@ -240,10 +234,9 @@ class MergePlanner {
                is_before_layers(tensor.name) == before;
       };
       for (const TensorInfo* tensor : tensors_of(cut, wanted)) {
-        inferred(std::string("before the layers: ") + printable(tensor->name),
-                 before);
-        inferred(std::string("after the layers: ") + printable(tensor->name),
-                 !before);
+        inferred_.insert(
+            (before ? "before the layers: " : "after the layers: ") +
+            printable(tensor->name));
         add_by_name(cut, *tensor, 0, -1);
       }
     };
@@ -263,22 +256,16 @@ class MergePlanner {
       copied += maker_->copy_if_new(from, i) ? 1 : 0;
     }
     if (copied > 0) {
-      inferred_.push_back(std::to_string(copied) +
-                          " tensors of no module that the recipe names are "
-                          "copied from " +
-                          models_[from].name());
+      copied_ = std::to_string(copied) +
+                " tensors of no module that the recipe names are copied from " +
+                models_[from].name();
     }
   }
 
   void note_stack(const MergeModel& model, const LayerStack& stack) {
-    inferred(model.name() + ": " + std::to_string(stack.count) + " layers, " +
-                 printable(stack.prefix) + "0 to " +
-                 std::to_string(stack.count - 1),
-             true);
-  }
-
-  void inferred(const std::string& what, bool when) {
-    if (when) log::debug(what);
+    inferred_.insert(model.name() + ": " + std::to_string(stack.count) +
+                     " layers, " + printable(stack.prefix) + "0 to " +
+                     std::to_string(stack.count - 1));
   }
 
   const MergeConfig& config_;
@@ -286,14 +273,14 @@ class MergePlanner {
   std::vector<MergeModel> models_;
   MergeMistakes mistakes_;
   std::optional<TensorMaker> maker_;
-  std::vector<std::string> inferred_;
+  std::set<std::string> inferred_;
+  std::string copied_;  // notice of copy_other_modules
 };
 
 }  // namespace
 
 Plan plan_merge(const Recipe& recipe,
                 std::span<const Checkpoint* const> ingredients) {
-  check_chat_template(recipe.merge->chat_template);
   return MergePlanner(recipe, ingredients).make();
 }
 

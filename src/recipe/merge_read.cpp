@@ -13,6 +13,12 @@ namespace soup {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+// A document is read once for every path from the last one to it.
+constexpr size_t kMaxStages = 1000;
+constexpr size_t kMaxStagesDeep = 16;  // what JSON's nesting leaves room for
+
 void set_merge(Recipe& recipe, MergeConfig config) {
   recipe.rule = config.rules.back().value;
   if (!config.out_dtype.empty()) {
@@ -32,111 +38,148 @@ void set_merge(Recipe& recipe, MergeConfig config) {
 /// The documents of a file, made into recipes in the order of their need.
 class Documents {
  public:
-  Documents(std::vector<MergeConfig> configs, std::string where,
-            fs::path folder)
+  Documents(std::vector<MergeConfig> configs, fs::path folder,
+            Complaints& complaints)
       : configs_(std::move(configs)),
-        where_(std::move(where)),
         folder_(std::move(folder)),
-        made_(configs_.size()) {
-    std::set<std::string> names;
-    for (const MergeConfig& config : configs_) {
-      if (config.name.empty() || names.insert(config.name).second) continue;
-      throw UsageError(where_ + ": two documents are called '" +
-                       printable(config.name) + "'");
-    }
-  }
+        complaints_(complaints),
+        stages_(configs_.size()) {}
 
   Recipe make() {
-    const size_t last = final_document();
-    const Recipe recipe = *make(last);
+    check_names();
+    for (size_t i = 0; i < configs_.size(); ++i) find_ingredients(i);
+    complaints_.check();
+    const Recipe recipe = *make(final_document());
     for (size_t i = 0; i < configs_.size(); ++i) {
-      if (made_[i] != nullptr) continue;
-      mistakes_.push_back(where_ + ": document " + std::to_string(i + 1) +
-                          (configs_[i].name.empty()
-                               ? ""
-                               : " ('" + printable(configs_[i].name) + "')") +
-                          " feeds no other");
+      if (stages_[i].made != nullptr) continue;
+      complaints_.add(configs_[i].line, "this document feeds no other");
     }
-    if (!mistakes_.empty()) throw Error(join(mistakes_, "\n  "));
+    complaints_.check();
     return recipe;
   }
 
  private:
+  struct Stage {
+    std::vector<Ingredient> ingredients;
+    std::shared_ptr<const Recipe> made;
+    size_t uses = 1;  ///< of stages, this one included
+  };
+
+  void check_names() {
+    std::set<std::string> names;
+    size_t nameless = 0;
+    for (const MergeConfig& config : configs_) {
+      if (config.name.empty()) {
+        if (++nameless == 1) continue;
+        complaints_.add(config.line,
+                        "a second document without 'name'; all but the last "
+                        "need one");
+      } else if (!names.insert(config.name).second) {
+        complaints_.add(config.line, "two documents are called '" +
+                                         printable(config.name) + "'");
+      }
+    }
+  }
+
   // The one without a name, else the last.
   size_t final_document() const {
-    size_t found = configs_.size() - 1;
-    size_t nameless = 0;
     for (size_t i = 0; i < configs_.size(); ++i) {
-      if (!configs_[i].name.empty()) continue;
-      found = i;
-      ++nameless;
+      if (configs_[i].name.empty()) return i;
     }
-    if (nameless > 1) {
-      throw UsageError(where_ + ": " + std::to_string(nameless) +
-                       " documents have no 'name'; all but the last need one");
+    return configs_.size() - 1;
+  }
+
+  // The document that a recipe names as a model.
+  std::optional<size_t> stage(const ModelName& model) const {
+    for (size_t i = 0; i < configs_.size(); ++i) {
+      if (!configs_[i].name.empty() && configs_[i].name == model.model &&
+          model.revision.empty()) {
+        return i;
+      }
     }
-    return found;
+    return std::nullopt;
+  }
+
+  void find_ingredients(size_t i) {
+    for (const ModelName& model : configs_[i].models) {
+      Ingredient& found = stages_[i].ingredients.emplace_back();
+      try {
+        if (!stage(model)) {
+          found.path = find_model(model.model, model.revision, folder_);
+        }
+        if (!model.adapter.empty()) {
+          found.adapters.push_back(
+              {find_model(model.adapter, model.adapter_revision, folder_)});
+        }
+      } catch (const Error& e) {
+        complaints_.add_missing(model.line, e.what());
+      }
+    }
   }
 
   std::shared_ptr<const Recipe> make(size_t i) {
-    if (made_[i] != nullptr) return made_[i];
-    if (!open_.insert(i).second) {
-      throw UsageError(where_ + ": document '" + printable(configs_[i].name) +
-                       "' feeds itself");
+    Stage& current = stages_[i];
+    if (current.made != nullptr) return current.made;
+    const MergeConfig& config = configs_[i];
+    if (!open_.insert(i).second) fail(config, "feeds itself");
+    if (open_.size() > kMaxStagesDeep) {
+      fail(config, "feeds others that feed others, more than " +
+                       std::to_string(kMaxStagesDeep) + " deep");
     }
     Recipe recipe;
-    for (const ModelName& model : configs_[i].models) {
-      recipe.ingredients.push_back(ingredient(model));
+    recipe.ingredients = current.ingredients;
+    for (size_t k = 0; k < config.models.size(); ++k) {
+      const std::optional<size_t> from = stage(config.models[k]);
+      if (!from) continue;
+      recipe.ingredients[k].made = make(*from);
+      current.uses += stages_[*from].uses;
     }
-    set_merge(recipe, configs_[i]);
-    made_[i] = std::make_shared<const Recipe>(std::move(recipe));
-    return made_[i];
+    if (current.uses > kMaxStages) {
+      fail(config, "is made of more than " + std::to_string(kMaxStages) +
+                       " others, counted as often as they are used");
+    }
+    open_.erase(i);
+    set_merge(recipe, config);
+    current.made = std::make_shared<const Recipe>(std::move(recipe));
+    return current.made;
   }
 
-  Ingredient ingredient(const ModelName& model) {
-    Ingredient made;
-    const auto stage = std::find_if(
-        configs_.begin(), configs_.end(), [&](const MergeConfig& config) {
-          return !config.name.empty() && config.name == model.model;
-        });
-    try {
-      if (stage != configs_.end() && model.revision.empty()) {
-        made.made = make(static_cast<size_t>(stage - configs_.begin()));
-      } else {
-        made.path = find_model(model.model, model.revision, folder_);
-      }
-      if (!model.adapter.empty()) {
-        made.adapters.push_back(
-            {find_model(model.adapter, model.adapter_revision, folder_)});
-      }
-    } catch (const UsageError&) {
-      throw;
-    } catch (const Error& e) {
-      const std::string line = where_ + ": " + e.what();
-      if (std::find(mistakes_.begin(), mistakes_.end(), line) ==
-          mistakes_.end()) {
-        mistakes_.push_back(line);
-      }
-    }
-    return made;
+  [[noreturn]] static void fail(const MergeConfig& config,
+                                const std::string& what) {
+    throw UsageError(config.where + ":" + std::to_string(config.line) +
+                     ": the document '" + printable(config.name) + "' " + what);
   }
 
   std::vector<MergeConfig> configs_;
-  std::string where_;
   fs::path folder_;
-  std::vector<std::shared_ptr<const Recipe>> made_;
-  std::set<size_t> open_;
-  std::vector<std::string> mistakes_;
+  Complaints& complaints_;
+  std::vector<Stage> stages_;
+  std::set<size_t> open_;  // in the making
 };
+
+// Of its ingredients and of the stages among them.
+void gather_paths(const Recipe& recipe, std::set<fs::path>& paths) {
+  for (const Ingredient& ingredient : recipe.ingredients) {
+    if (ingredient.made != nullptr) gather_paths(*ingredient.made, paths);
+    if (!ingredient.path.empty()) paths.insert(ingredient.path);
+    for (const AdapterShare& adapter : ingredient.adapters) {
+      paths.insert(adapter.path);
+    }
+  }
+}
 
 }  // namespace
 
 bool looks_like_merge(std::string_view text) {
+  if (text.starts_with(kByteOrderMark)) {
+    text.remove_prefix(kByteOrderMark.size());
+  }
   const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos || text[first] == '{') return false;
-  return text.find("merge_method") != std::string_view::npos ||
-         text.find("models") != std::string_view::npos ||
-         text.find("slices") != std::string_view::npos;
+  const auto has = [&](const char* key) {
+    return text.find(key) != std::string_view::npos;
+  };
+  const bool braces = first != std::string_view::npos && text[first] == '{';
+  return !braces || (has("merge_method") && !has("ingredients"));
 }
 
 Recipe parse_merge(std::string_view text, const std::string& where,
@@ -147,10 +190,16 @@ Recipe parse_merge(std::string_view text, const std::string& where,
   Complaints complaints(where);
   std::vector<MergeConfig> configs;
   for (const YamlNode& document : documents) {
-    configs.push_back(read_merge_config(document, complaints));
+    MergeConfig& config =
+        configs.emplace_back(read_merge_config(document, complaints));
+    config.where = where;
+    config.line = document.line;
   }
-  complaints.check();
-  return Documents(std::move(configs), where, folder).make();
+  Recipe recipe = Documents(std::move(configs), folder, complaints).make();
+  auto config = std::make_shared<MergeConfig>(*recipe.merge);
+  config->text = text;
+  recipe.merge = std::move(config);
+  return recipe;
 }
 
 void read_merge(const nlohmann::ordered_json& merge, const std::string& where,
@@ -169,25 +218,9 @@ void read_merge(const nlohmann::ordered_json& merge, const std::string& where,
 
 void check_recipe_paths(const Recipe& recipe,
                         std::span<const fs::path> folders) {
-  std::vector<std::string> mistakes;
-  for (const Ingredient& ingredient : recipe.ingredients) {
-    if (ingredient.made != nullptr) {
-      check_recipe_paths(*ingredient.made, folders);
-    }
-    std::vector<fs::path> paths = {ingredient.path};
-    for (const AdapterShare& adapter : ingredient.adapters) {
-      paths.push_back(adapter.path);
-    }
-    for (const fs::path& path : paths) {
-      if (path.empty()) continue;
-      try {
-        check_allowed(path, folders);
-      } catch (const Error& e) {
-        mistakes.emplace_back(e.what());
-      }
-    }
-  }
-  if (!mistakes.empty()) throw Error(join(mistakes, "\n  "));
+  std::set<fs::path> paths;
+  gather_paths(recipe, paths);
+  check_allowed(paths, folders);
 }
 
 nlohmann::ordered_json merge_json(const MergeConfig& config) {

@@ -6,6 +6,7 @@
 
 #include "core/table.h"
 #include "core/text.h"
+#include "recipe/kinds.h"
 #include "recipe/piece.h"
 #include "recipe/promote.h"
 #include "recipe/settings.h"
@@ -17,10 +18,6 @@ namespace {
 // Constants that older libraries stored with the weights and newer compute.
 constexpr std::array kBuffers = {"rotary_emb.inv_freq", "attn.masked_bias",
                                  "embeddings.position_ids"};
-
-bool is_averaged(DType dtype) {
-  return is_float(dtype) || info(dtype).kind == DTypeKind::kComplex;
-}
 
 bool same_kind_of_rows(const TensorInfo& a, const TensorInfo& b) {
   return a.shape.size() == b.shape.size() && !a.shape.empty() &&
@@ -48,10 +45,7 @@ bool TensorMaker::wants_base() const {
 
 const Rule& TensorMaker::rule_of(const std::string& name, DType natural) const {
   if (!is_averaged(natural)) {
-    const bool counter = name.ends_with("num_batches_tracked") &&
-                         info(natural).kind == DTypeKind::kInteger;
-    const char* rule = recipe_.ints == IntPolicy::kFirst ? "first" : "equal";
-    return find_row(rules(), counter ? "largest" : rule, "rule");
+    return find_row(rules(), copying_rule(recipe_, name, natural), "rule");
   }
   for (const NamedChoice& choice : config_.rules) {
     if (filter_matches(choice.filter, name)) {
@@ -71,7 +65,8 @@ bool TensorMaker::skip_missing(const std::string& name, const Mixture& mixture,
   const auto weight =
       look_up("weight", mixture, input.source, name, name).value_or(1);
   if (weight == 0 && rule_of(name, DType::kF32).name == "linear") return false;
-  mistakes_.add_tensor(models_[input.source->model].name() +
+  mistakes_.add_tensor(input.source->line,
+                       models_[input.source->model].name() +
                            ": lacks tensors that other sources have",
                        name);
   return true;
@@ -102,6 +97,7 @@ void TensorMaker::add(const std::string& name, const Mixture& mixture) {
     const std::optional<DType> both = promote(tensor.out.dtype, found.dtype);
     if (found.shape != tensor.out.shape) {
       mistakes_.add_tensor(
+          input.source->line,
           models_[input.source->model].name() + ": has the shape " +
               shape_text(found.shape) + ", but " + first.name() + " has " +
               shape_text(tensor.out.shape) +
@@ -112,7 +108,8 @@ void TensorMaker::add(const std::string& name, const Mixture& mixture) {
           name);
       good = false;
     } else if (!both) {
-      mistakes_.add_tensor(models_[input.source->model].name() + ": is " +
+      mistakes_.add_tensor(input.source->line,
+                           models_[input.source->model].name() + ": is " +
                                std::string(soup::name(found.dtype)) + ", but " +
                                first.name() + " has " +
                                std::string(soup::name(tensor.out.dtype)),
@@ -151,6 +148,7 @@ void TensorMaker::make(PlannedTensor& tensor, const std::string& name,
     if (recipe_.numerics == Numerics::kMergekit && !tensor.rule->per_op &&
         tensor.sources.size() > 1) {
       mistakes_.add_tensor(
+          0,
           "numerics 'mergekit' are for linear and rules on task vectors, not "
           "for '" +
               std::string(tensor.rule->name) + "'",
@@ -164,13 +162,15 @@ void TensorMaker::make(PlannedTensor& tensor, const std::string& name,
     tensor.sources.resize(1);
   }
   if (!tensor.rule->makes(natural)) {
-    mistakes_.add_tensor("rule '" + std::string(tensor.rule->name) +
+    mistakes_.add_tensor(mixture.slice.line,
+                         "rule '" + std::string(tensor.rule->name) +
                              "' cannot make " +
                              std::string(soup::name(natural)),
                          name);
   }
   if (!tensors_.emplace(name, std::move(tensor)).second) {
-    mistakes_.add_tensor("made twice, by two modules", name);
+    mistakes_.add_tensor(mixture.module.line, "made twice, by two modules",
+                         name);
   }
 }
 

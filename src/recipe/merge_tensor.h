@@ -53,6 +53,9 @@ class TensorMaker {
                                 const std::string& output) const;
   void set_weights(PlannedTensor& tensor, const Mixture& mixture,
                    const std::string& output);
+  // Of a weighted mean: sources without weight go, equal weights become 1.
+  void simplify_mean(PlannedTensor& tensor, const Mixture& mixture,
+                     const std::string& output);
   void set_settings(PlannedTensor& tensor, const Mixture& mixture,
                     const std::string& output);
   bool skip_missing(const std::string& name, const Mixture& mixture,

@@ -87,7 +87,12 @@ class TokenizerReader {
         names_.check_keys(entry, kTokenKeys, "tokens");
         if (const YamlNode* force = entry.find("force");
             force != nullptr && !force->is_null()) {
-          source.force = read_number(*force, names_.strict()).value_or(0) != 0;
+          const auto value = read_number(*force, names_.strict());
+          if (!value) {
+            complaints_.add(force->line, "'force' must be true or false, not " +
+                                             describe(*force));
+          }
+          source.force = value.value_or(0) != 0;
         }
         if (const YamlNode* from = entry.find("source");
             from != nullptr && !from->is_null()) {

@@ -17,10 +17,13 @@ struct Word {
   std::string_view text;
   double value;
 };
+// Those of YAML 1.1.
 constexpr std::array kTruths = {
     Word{"true", 1}, Word{"True", 1},  Word{"TRUE", 1},  Word{"yes", 1},
-    Word{"on", 1},   Word{"false", 0}, Word{"False", 0}, Word{"FALSE", 0},
-    Word{"no", 0},   Word{"off", 0}};
+    Word{"Yes", 1},  Word{"YES", 1},   Word{"on", 1},    Word{"On", 1},
+    Word{"ON", 1},   Word{"false", 0}, Word{"False", 0}, Word{"FALSE", 0},
+    Word{"no", 0},   Word{"No", 0},    Word{"NO", 0},    Word{"off", 0},
+    Word{"Off", 0},  Word{"OFF", 0}};
 
 std::optional<double> truth(const std::string& text) {
   for (const Word& word : kTruths) {
@@ -108,19 +111,32 @@ YamlNode node_of_values(const Choice& choice) {
 }  // namespace
 
 void Complaints::add(int line, const std::string& what) {
-  lines_.push_back(where_ + (line > 0 ? ":" + std::to_string(line) : "") +
-                   ": " + what);
+  add_missing(line, what);
+  wrong_ = true;
+}
+
+void Complaints::add_missing(int line, const std::string& what) {
+  if (++count_ <= kMaxComplaints) said_.emplace_back(line, what);
 }
 
 void Complaints::check() const {
-  if (lines_.empty()) return;
-  if (lines_.size() == 1) throw UsageError(lines_.front());
-  std::string message = std::to_string(lines_.size()) + " mistakes:";
-  for (size_t i = 0; i < std::min(lines_.size(), kMaxComplaints); ++i) {
-    message += "\n  " + lines_[i];
+  if (count_ == 0) return;
+  auto said = said_;
+  std::stable_sort(said.begin(), said.end(), [](const auto& a, const auto& b) {
+    return a.first < b.first;
+  });
+  std::vector<std::string> lines;
+  for (const auto& [line, what] : said) {
+    lines.push_back(where_ + (line > 0 ? ":" + std::to_string(line) : "") +
+                    ": " + what);
   }
-  if (lines_.size() > kMaxComplaints) message += "\n  ...";
-  throw UsageError(message);
+  if (count_ > said.size()) lines.emplace_back("...");
+  const std::string message =
+      count_ == 1
+          ? lines.front()
+          : std::to_string(count_) + " mistakes:\n  " + join(lines, "\n  ");
+  if (wrong_) throw UsageError(message);
+  throw Error(message);
 }
 
 bool filter_matches(const std::string& filter, std::string_view name) {

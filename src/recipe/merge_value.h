@@ -18,13 +18,18 @@ class Complaints {
   explicit Complaints(std::string where) : where_(std::move(where)) {}
   /// `line` 0: no place is known.
   void add(int line, const std::string& what);
-  bool empty() const { return lines_.empty(); }
-  /// Throws UsageError with everything that was added.
+  /// Something that the recipe names and that is not there.
+  void add_missing(int line, const std::string& what);
+  bool empty() const { return count_ == 0; }
+  /// Throws everything that was added, by line: an Error where all of it is
+  /// missing, else a UsageError.
   void check() const;
 
  private:
   std::string where_;
-  std::vector<std::string> lines_;
+  std::vector<std::pair<int, std::string>> said_;  // the first ones
+  size_t count_ = 0;
+  bool wrong_ = false;  // more than missing
 };
 
 /// One alternative of a parameter.

@@ -17,14 +17,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-// "{%" or "{{": Jinja.
-constexpr size_t kShortestTemplate = 20;
-
-constexpr const char* kChatMl =
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' "
-    "+ message['content'] + '<|im_end|>\\n' }}{% endfor %}{% if "
-    "add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
-
 /// What the output's tensors say that config.json must repeat.
 class ConfigOfPlan {
  public:
@@ -177,74 +169,12 @@ class ConfigOfPlan {
   ordered_json config_;
 };
 
-// A model's own template.
-std::string template_of(const Ingredient& ingredient) {
-  std::string text = companion(ingredient, "chat_template.jinja");
-  const std::string config = companion(ingredient, "tokenizer_config.json");
-  if (!text.empty() || config.empty()) return text;
-  const ordered_json json =
-      parse_json(config, title(ingredient) + ": tokenizer_config.json");
-  if (json.is_object() && json.contains("chat_template") &&
-      json["chat_template"].is_string()) {
-    text = json["chat_template"].get<std::string>();
-  }
-  return text;
-}
-
-// The one that most ingredients have; of equally many the first.
-std::string most_common_template(const Recipe& recipe) {
-  std::vector<std::pair<std::string, int>> counts;
-  for (const Ingredient& ingredient : recipe.ingredients) {
-    const std::string text = template_of(ingredient);
-    if (text.empty()) continue;
-    const auto found =
-        std::find_if(counts.begin(), counts.end(),
-                     [&](const auto& c) { return c.first == text; });
-    if (found == counts.end()) {
-      counts.emplace_back(text, 1);
-    } else {
-      ++found->second;
-    }
-  }
-  const auto most = std::max_element(
-      counts.begin(), counts.end(),
-      [](const auto& a, const auto& b) { return a.second < b.second; });
-  return most == counts.end() ? "" : most->first;
-}
-
 }  // namespace
 
 std::string merged_config(const Recipe& recipe,
                           std::span<const Checkpoint* const> ingredients,
                           const Plan& plan) {
   return ConfigOfPlan(recipe, ingredients, plan).text();
-}
-
-void check_chat_template(const std::string& wanted) {
-  const bool jinja = wanted.size() >= kShortestTemplate &&
-                     wanted.find('{') != std::string::npos;
-  if (wanted.empty() || wanted == "auto" || wanted == "chatml" || jinja) return;
-  throw UsageError("unknown chat_template '" + printable(wanted.substr(0, 40)) +
-                   "'; there is: auto, chatml, or the text of a Jinja "
-                   "template");
-}
-
-void set_chat_template(std::map<std::string, std::string>& files,
-                       const Recipe& recipe) {
-  const std::string& wanted = recipe.merge->chat_template;
-  check_chat_template(wanted);
-  if (wanted.empty()) return;
-  std::string text = wanted;
-  if (wanted == "auto") text = most_common_template(recipe);
-  if (wanted == "chatml") text = kChatMl;
-  if (text.empty()) return;
-  files["chat_template.jinja"] = text;
-  const auto config = files.find("tokenizer_config.json");
-  if (config == files.end()) return;
-  ordered_json json = parse_json(config->second, "tokenizer_config.json");
-  if (!json.is_object()) return;
-  json["chat_template"] = text;
-  config->second = json.dump(2) + "\n";
 }
 
 std::string merge_recipe_text(const Recipe& recipe) {

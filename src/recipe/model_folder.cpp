@@ -6,6 +6,7 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/text.h"
+#include "recipe/chat_template.h"
 #include "recipe/merge_config.h"
 #include "recipe/merge_models.h"
 #include "recipe/model_config.h"
@@ -28,13 +29,6 @@ fs::path folder_of_model(const Ingredient& ingredient) {
                                                   : fs::path();
 }
 
-std::map<std::string, std::string> files_of_stage(const Recipe& recipe) {
-  const std::vector<CheckpointPtr> opened = open_ingredients(recipe);
-  std::vector<const Checkpoint*> ingredients;
-  for (const CheckpointPtr& c : opened) ingredients.push_back(c.get());
-  return model_files(recipe, ingredients, make_plan(recipe, ingredients));
-}
-
 // A model card as the hub reads it.
 std::string model_card(const Recipe& recipe) {
   std::string card = "---\nbase_model:\n";
@@ -48,6 +42,10 @@ std::string model_card(const Recipe& recipe) {
   for (size_t k = 0; k < recipe.ingredients.size(); ++k) {
     card += "- " + title(recipe.ingredients[k]) +
             (recipe.base == k ? " (base model)" : "") + "\n";
+  }
+  if (!recipe.merge->text.empty()) {
+    return card + "\nThe recipe:\n\n```yaml\n" + recipe.merge->text +
+           (recipe.merge->text.ends_with('\n') ? "" : "\n") + "```\n";
   }
   return card + "\nThe recipe, whose models are numbered in this order:\n\n" +
          "```json\n" + merge_recipe_text(recipe) + "\n```\n";
@@ -71,19 +69,17 @@ std::string title(const Ingredient& ingredient) {
   return printable(name);
 }
 
-std::string companion(const Ingredient& ingredient, const std::string& name) {
-  if (ingredient.made != nullptr) {
-    const auto files = files_of_stage(*ingredient.made);
-    const auto found = files.find(name);
-    return found == files.end() ? "" : found->second;
-  }
+std::string companion(const Ingredient& ingredient, const Checkpoint& file,
+                      const std::string& name) {
+  if (ingredient.made != nullptr) return file.companion(name);
   const fs::path folder = folder_of_model(ingredient);
   if (folder.empty() || !fs::is_regular_file(folder / name)) return {};
   return read_text(folder / name, kMaxFile);
 }
 
-ordered_json model_config(const Ingredient& ingredient) {
-  const std::string text = companion(ingredient, "config.json");
+ordered_json model_config(const Ingredient& ingredient,
+                          const Checkpoint& file) {
+  const std::string text = companion(ingredient, file, "config.json");
   if (text.empty()) return nullptr;
   return parse_json(text, (ingredient.path / "config.json").string());
 }
@@ -99,21 +95,20 @@ std::map<std::string, std::string> model_files(
     const Recipe& recipe, std::span<const Checkpoint* const> ingredients,
     const Plan& plan) {
   std::map<std::string, std::string> files;
-  const Ingredient& from = recipe.ingredients[donor(recipe)];
-  if (from.made != nullptr) {
-    files = files_of_stage(*from.made);
-  } else {
-    for (const char* name : companion_names()) {
-      if (std::string text = companion(from, name); !text.empty()) {
-        files[name] = std::move(text);
-      }
-    }
+  const size_t from = donor(recipe);
+  for (const char* name : companion_names()) {
+    std::string text =
+        companion(recipe.ingredients[from], *ingredients[from], name);
+    if (!text.empty()) files[name] = std::move(text);
   }
   if (recipe.merge == nullptr) return files;
   const std::string config = merged_config(recipe, ingredients, plan);
   if (!config.empty()) files["config.json"] = config;
-  set_tokenizer(files, recipe);
-  set_chat_template(files, recipe);
+  set_tokenizer(files, recipe, ingredients);
+  set_chat_template(files, recipe, ingredients);
+  if (!recipe.merge->text.empty()) {
+    files["mergekit_config.yml"] = recipe.merge->text;
+  }
   files["README.md"] = model_card(recipe);
   return files;
 }

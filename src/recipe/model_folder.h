@@ -10,13 +10,14 @@
 /// The files around the weights of a model folder.
 namespace soup {
 
-/// Text of a file beside an ingredient's weights; empty: there is none. Of a
-/// stage: what its folder would hold.
-std::string companion(const Ingredient&, const std::string& name);
+/// Text of a file beside the weights of an ingredient, which is opened as
+/// `file`; empty: there is none. Of a stage: what its folder would hold.
+std::string companion(const Ingredient&, const Checkpoint& file,
+                      const std::string& name);
 
 /// config.json of an ingredient, null when there is none.
 /// Throws Error when it is broken.
-nlohmann::ordered_json model_config(const Ingredient&);
+nlohmann::ordered_json model_config(const Ingredient&, const Checkpoint& file);
 
 /// The ingredient whose configuration a merge keeps: the base model, else the
 /// first one that its first slice names.

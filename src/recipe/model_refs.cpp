@@ -98,28 +98,36 @@ fs::path find_model(const std::string& name, const std::string& revision,
   throw Error(printable(local.string()) + ": no such file or folder");
 }
 
-void check_allowed(const fs::path& path, std::span<const fs::path> allowed) {
+void check_allowed(const std::set<fs::path>& paths,
+                   std::span<const fs::path> allowed) {
   std::vector<fs::path> roots = {real(hub_cache())};
   for (const fs::path& folder : allowed) roots.push_back(real(folder));
-  const auto check = [&](const fs::path& file) {
+  std::vector<std::string> mistakes;
+  const auto is_allowed = [&](const fs::path& file) {
     const fs::path target = real(file);
     for (const fs::path& root : roots) {
-      if (is_below(target, root)) return;
+      if (is_below(target, root)) return true;
     }
     const bool linked = target != fs::absolute(file).lexically_normal();
-    throw Error(printable(file.string()) +
-                (linked ? " is " + printable(target.string()) + ", which"
-                        : std::string(":")) +
-                " lies outside of the recipe's folder; allow it with "
-                "--allow-path " +
-                printable(target.parent_path().string()));
+    std::error_code error;
+    const fs::path folder =
+        fs::is_directory(target, error) ? target : target.parent_path();
+    mistakes.push_back(
+        printable(file.string()) +
+        (linked ? " is " + printable(target.string()) + ", which"
+                : std::string(":")) +
+        " lies outside of the recipe's folder; allow it with --allow-path " +
+        printable(folder.string()));
+    return false;
   };
-  check(path);
-  std::error_code error;
-  if (!fs::is_directory(path, error)) return;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
-    if (entry.is_symlink()) check(entry.path());
+  for (const fs::path& path : paths) {
+    std::error_code error;
+    if (!is_allowed(path) || !fs::is_directory(path, error)) continue;
+    for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+      if (entry.is_symlink()) is_allowed(entry.path());
+    }
   }
+  if (!mistakes.empty()) throw Error(join(mistakes, "\n  "));
 }
 
 }  // namespace soup

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <span>
 #include <string>
 
@@ -19,9 +20,9 @@ std::filesystem::path find_model(const std::string& name,
                                  const std::string& revision,
                                  const std::filesystem::path& folder);
 
-/// Throws Error unless `path` and the files in it, links followed, lie in one
-/// of `allowed` or in the cache.
-void check_allowed(const std::filesystem::path& path,
+/// Throws Error, naming all that are concerned, unless `paths` and the files in
+/// them, links followed, lie in one of `allowed` or in the cache.
+void check_allowed(const std::set<std::filesystem::path>& paths,
                    std::span<const std::filesystem::path> allowed);
 
 }  // namespace soup

@@ -1,6 +1,8 @@
 #include <cstring>
+#include <mutex>
 
 #include "recipe/experts.h"
+#include "recipe/model_folder.h"
 #include "recipe/portions.h"
 #include "recipe/sinks.h"
 #include "recipe/ties.h"
@@ -26,7 +28,8 @@ class TensorSink : public Sink {
 /// A soup that is never written: each tensor is mixed when it is read.
 class Stage : public Checkpoint {
  public:
-  explicit Stage(const Recipe& recipe) : opened_(open_ingredients(recipe)) {
+  explicit Stage(const Recipe& recipe)
+      : recipe_(recipe), opened_(open_ingredients(recipe)) {
     for (const CheckpointPtr& c : opened_) ingredients_.push_back(c.get());
     plan_ = make_plan(recipe, ingredients_);
     for (const PlannedTensor& tensor : plan_.tensors) {
@@ -49,6 +52,12 @@ class Stage : public Checkpoint {
     mix(one, ingredients_, sink, {.threads = 1});
     return TensorData(sink.take());
   }
+  std::string companion(const std::string& name) const override {
+    std::call_once(described_,
+                   [&] { files_ = model_files(recipe_, ingredients_, plan_); });
+    const auto found = files_.find(name);
+    return found == files_.end() ? "" : found->second;
+  }
   int64_t read_memory(size_t index) const override {
     const size_t stored = root_of(tensors_, index);
     return tensors_[stored].bytes() +
@@ -57,11 +66,14 @@ class Stage : public Checkpoint {
 
  private:
   std::filesystem::path path_ = "an earlier document";
+  Recipe recipe_;
   std::vector<CheckpointPtr> opened_;
   std::vector<const Checkpoint*> ingredients_;
   Plan plan_;
   std::vector<TensorInfo> tensors_;
   std::map<std::string, std::string> metadata_;
+  mutable std::once_flag described_;
+  mutable std::map<std::string, std::string> files_;
 };
 
 CheckpointPtr open_ingredient(const Ingredient& ingredient,

@@ -7,8 +7,10 @@
 #include "core/table.h"
 #include "core/text.h"
 #include "recipe/compare.h"
+#include "recipe/kinds.h"
 #include "recipe/layers.h"
 #include "recipe/merge_plan.h"
+#include "recipe/parametrized.h"
 #include "recipe/piece.h"
 #include "recipe/portions.h"
 #include "recipe/promote.h"
@@ -44,10 +46,6 @@ class Filter {
   std::optional<Pattern> exclude_;
 };
 
-bool is_averaged(DType dtype) {
-  return is_float(dtype) || info(dtype).kind == DTypeKind::kComplex;
-}
-
 class Planner {
  public:
   Planner(const Recipe& recipe, std::span<const Checkpoint* const> ingredients)
@@ -79,6 +77,10 @@ class Planner {
     mistakes_.check();
     for (size_t i = 0; i < tensors.size(); ++i) choose(i);
     plan_.notices = tie_tensors(plan_, ingredients_, mixed_);
+    if (std::string factors = factors_notice(first_);
+        !factors.empty() && models_ > 1) {
+      plan_.notices.push_back(std::move(factors));
+    }
     count_bytes(plan_, ingredients_);
     return std::move(plan_);
   }
@@ -126,13 +128,16 @@ class Planner {
   void choose(size_t i) {
     PlannedTensor& tensor = plan_.tensors[i];
     const DType natural = tensor.out.dtype;
-    if (forced_ && is_float(natural)) tensor.out.dtype = *forced_;
+    const bool mask = mixed_[i] && is_pruning_mask(first_, tensor.out);
+    if (forced_ && is_float(natural) && !mask) tensor.out.dtype = *forced_;
     const bool converted = tensor.out.dtype != natural;
     std::string_view name = recipe_.rule;
     if (!mixed_[i]) {
       name = converted ? "linear" : "first";
+    } else if (mask) {
+      name = "equal";
     } else if (!rule_.makes(natural) && !is_averaged(natural)) {
-      name = integer_rule(tensor.out);
+      name = copying_rule(recipe_, tensor.out.name, natural);
     }
     tensor.rule = &find_row(rules(), name, "rule");
     if (!tensor.rule->makes(natural) || (converted && tensor.rule->copies)) {
@@ -166,14 +171,6 @@ class Planner {
     return count <= 1 ? 1
                       : static_cast<double>(place->layer) /
                             static_cast<double>(count - 1);
-  }
-
-  std::string_view integer_rule(const TensorInfo& tensor) const {
-    const bool counter =
-        tensor.name.ends_with("num_batches_tracked") &&
-        find_row(rules(), "largest", "rule").makes(tensor.dtype);
-    if (counter) return "largest";
-    return recipe_.ints == IntPolicy::kFirst ? "first" : "equal";
   }
 
   const Recipe& recipe_;

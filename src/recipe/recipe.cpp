@@ -25,6 +25,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr size_t kMaxRecipe = 16 << 20;
+constexpr size_t kMaxIngredients = 10'000;
 
 constexpr std::array<std::string_view, 16> kKeys = {
     "soup",     "rule",     "ingredients",     "dtype",  "include", "exclude",
@@ -130,18 +131,18 @@ Ingredient parse_ingredient(const ordered_json& json, const std::string& where,
   return ingredient;
 }
 
-// A recipe's text rather than a soup: by its name, or when the file starts as
-// JSON does; a safetensors header of 123 bytes
-// starts with '{' too, but then come zeros.
+// A recipe's text rather than a soup: by its name, or by its first bytes, among
+// which every format of checkpoints has control characters.
 bool is_text(const fs::path& path) {
   if (path.extension() == ".yml" || path.extension() == ".yaml") return true;
-  std::array<char, 8> head{};
-  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
-  const auto* first = std::find_if_not(head.begin(), head.end(), [](char c) {
-    return std::isspace(static_cast<unsigned char>(c)) != 0;
+  std::array<char, 16> head{};
+  std::ifstream file(path, std::ios::binary);
+  file.read(head.data(), head.size());
+  const std::string_view read(head.data(), static_cast<size_t>(file.gcount()));
+  return std::all_of(read.begin(), read.end(), [](char c) {
+    return std::isspace(static_cast<unsigned char>(c)) != 0 ||
+           std::iscntrl(static_cast<unsigned char>(c)) == 0;
   });
-  return first != head.end() && *first == '{' &&
-         (first + 1 == head.end() || *(first + 1) != '\0');
 }
 
 // A whole number, exact.
@@ -183,6 +184,10 @@ Recipe recipe_of(const ordered_json& json, const std::string& where,
   if (!json.contains("ingredients") || !json["ingredients"].is_array() ||
       json["ingredients"].empty()) {
     throw UsageError(where + ": 'ingredients' must be a list of at least one");
+  }
+  if (json["ingredients"].size() > kMaxIngredients) {
+    throw UsageError(where + ": has more than " +
+                     std::to_string(kMaxIngredients) + " ingredients");
   }
   for (const ordered_json& ingredient : json["ingredients"]) {
     const std::string place =

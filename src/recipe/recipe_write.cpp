@@ -14,9 +14,12 @@ namespace {
 using nlohmann::ordered_json;
 
 ordered_json numbers_json(const std::map<std::string, double>& numbers) {
-  ordered_json json = ordered_json::object();
-  for (const auto& [name, value] : numbers) json[name] = plain_number(value);
-  return json;
+  // Key by key an ordered object would look for every key in all before.
+  ordered_json::object_t object;
+  for (const auto& [name, value] : numbers) {
+    object.emplace_back(name, plain_number(value));
+  }
+  return object;
 }
 
 ordered_json ingredient_json(const Recipe& recipe, size_t index,

@@ -1,6 +1,7 @@
 #include <array>
 
 #include "recipe/blend.h"
+#include "recipe/kinds.h"
 #include "recipe/linear.h"
 #include "recipe/piece.h"
 #include "recipe/rule_bodies.h"
@@ -13,9 +14,6 @@ namespace {
 
 using namespace options;
 
-bool is_averaged(DType dtype) {
-  return is_float(dtype) || info(dtype).kind == DTypeKind::kComplex;
-}
 bool is_integer(DType dtype) {
   return info(dtype).kind == DTypeKind::kInteger && dtype != DType::kBool;
 }

@@ -112,7 +112,9 @@ void check_inputs(const Rule& rule, size_t inputs, bool has_base,
                   std::vector<std::string>& mistakes) {
   const std::string name = where + ": rule '" + std::string(rule.name) + "' ";
   if (rule.base == BaseModel::kNeeded && !has_base) {
-    mistakes.push_back(name + "needs a base model: give 'base'");
+    mistakes.push_back(name +
+                       "needs a base model: 'base_model' in YAML, "
+                       "\"base\": true in JSON");
   }
   const bool apart = has_base && rule.base != BaseModel::kIgnored;
   const size_t count = inputs - (apart ? 1 : 0);
@@ -177,12 +179,13 @@ FilledSettings fill_settings(const Recipe& recipe, const Rule& rule) {
                                            recipe.settings, where, mistakes));
   }
   if (mistakes.empty()) return filled;
-  std::string message = mistakes.front();
-  if (mistakes.size() > 1) message = "the recipe cannot be mixed:";
-  for (size_t i = 0; mistakes.size() > 1 && i < mistakes.size(); ++i) {
-    message += "\n  " + mistakes[i];
+  if (mistakes.size() == 1) throw UsageError(mistakes.front());
+  constexpr size_t kMost = 40;
+  if (mistakes.size() > kMost) {
+    mistakes.resize(kMost);
+    mistakes.emplace_back("...");
   }
-  throw UsageError(message);
+  throw UsageError("the recipe cannot be mixed:\n  " + join(mistakes, "\n  "));
 }
 
 }  // namespace soup

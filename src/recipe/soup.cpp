@@ -57,6 +57,7 @@ MakeResult make_soup(const Recipe& recipe,
                      const WriteOptions& write_options,
                      const MixOptions& mix_options) {
   const Plan plan = make_plan(recipe, ingredients);
+  for (const std::string& what : plan.inferred) log::debug(what);
   for (const std::string& notice : plan.notices) log::warn(notice);
   note_batch_norm(plan, ingredients.size());
   Recipe signed_recipe = recipe;

@@ -67,6 +67,9 @@ class RemappedModel : public Checkpoint {
   const std::map<std::string, std::string>& metadata() const override {
     return file().metadata();
   }
+  std::string companion(const std::string& name) const override {
+    return file().companion(name);
+  }
 
   TensorData read(size_t index) const override {
     const size_t stored = root_of(tensors_, index);
@@ -200,11 +203,19 @@ DType common_type(const Joint& joint, const TensorInfo& like) {
     const auto found = model.find(like);
     if (!found) continue;
     const TensorInfo& other = model.file().tensors()[*found];
-    if (std::vector(other.shape.begin() + 1, other.shape.end()) !=
-        std::vector(like.shape.begin() + 1, like.shape.end())) {
+    if (other.shape.size() != like.shape.size() ||
+        !std::equal(like.shape.begin() + 1, like.shape.end(),
+                    other.shape.begin() + 1)) {
       throw Error(model.name() + ": " + quoted(other) + " has the shape " +
                   shape_text(other.shape) + ", another model's " +
                   shape_text(like.shape));
+    }
+    const TensorInfo& embedding = model.file().tensors()[*model.embedding()];
+    if (other.shape[0] != embedding.shape[0]) {
+      throw Error(model.name() + ": " + quoted(other) + " has " +
+                  std::to_string(other.shape[0]) + " rows, but " +
+                  quoted(embedding) + " " + std::to_string(embedding.shape[0]) +
+                  ": which row is which token is not known");
     }
     common = promote(common, other.dtype).value_or(common);
   }
@@ -237,7 +248,9 @@ void check_rows(const Joint& joint) {
 
 void use_joint_vocabulary(const Recipe& recipe,
                           std::vector<CheckpointPtr>& models) {
-  auto vocabulary = joint_vocabulary(recipe);
+  std::vector<const Checkpoint*> files;
+  for (const CheckpointPtr& model : models) files.push_back(model.get());
+  auto vocabulary = joint_vocabulary(recipe, files);
   if (!vocabulary) return;
   for (const std::string& notice : vocabulary->notices) log::warn(notice);
   if (!vocabulary->changes_rows) return;

@@ -46,13 +46,15 @@ void describe_added(std::string& config, const JointVocabulary& vocabulary) {
 }  // namespace
 
 void set_tokenizer(std::map<std::string, std::string>& files,
-                   const Recipe& recipe) {
-  const auto vocabulary = joint_vocabulary(recipe);
+                   const Recipe& recipe,
+                   std::span<const Checkpoint* const> ingredients) {
+  const auto vocabulary = joint_vocabulary(recipe, ingredients);
   if (!vocabulary) return;
-  const Ingredient& from = recipe.ingredients[vocabulary->kept];
+  const size_t kept = vocabulary->kept;
   for (const char* name : kTokenizerFiles) {
     files.erase(name);
-    std::string text = companion(from, name);
+    std::string text =
+        companion(recipe.ingredients[kept], *ingredients[kept], name);
     if (!text.empty()) files[name] = std::move(text);
   }
   if (vocabulary->tokenizer.empty()) return;

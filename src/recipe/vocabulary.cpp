@@ -14,8 +14,8 @@ namespace soup {
 namespace {
 
 // Rows of a model's embedding as its config says, -1: it does not.
-int64_t configured_rows(const Ingredient& ingredient) {
-  const nlohmann::ordered_json all = model_config(ingredient);
+int64_t configured_rows(const Ingredient& ingredient, const Checkpoint& file) {
+  const nlohmann::ordered_json all = model_config(ingredient, file);
   const nlohmann::ordered_json& config = text_config(all);
   if (!config.is_object()) return -1;
   const auto rows = config.find("vocab_size");
@@ -219,14 +219,16 @@ size_t tokenizer_model(const Recipe& recipe) {
                                                       : donor(recipe);
 }
 
-std::optional<JointVocabulary> joint_vocabulary(const Recipe& recipe) {
+std::optional<JointVocabulary> joint_vocabulary(
+    const Recipe& recipe, std::span<const Checkpoint* const> files) {
   if (recipe.merge == nullptr || !recipe.merge->tokenizer) return std::nullopt;
   std::vector<Model> models;
   bool any = false;
-  for (const Ingredient& ingredient : recipe.ingredients) {
+  for (size_t k = 0; k < files.size(); ++k) {
+    const Ingredient& ingredient = recipe.ingredients[k];
     Model model = {.name = title(ingredient),
-                   .rows = configured_rows(ingredient)};
-    const std::string text = companion(ingredient, "tokenizer.json");
+                   .rows = configured_rows(ingredient, *files[k])};
+    const std::string text = companion(ingredient, *files[k], "tokenizer.json");
     if (!text.empty()) {
       model.tokenizer.emplace(text, model.name + ": tokenizer.json");
       any = true;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,10 +48,12 @@ size_t tokenizer_model(const Recipe&);
 
 /// What the tokenizer rule of a recipe comes to; nullopt without one, and where
 /// no model has a tokenizer.json. A model without tokenizer.json is taken to
-/// have the kept one's. Reads tokenizer.json and config.json only.
+/// have the kept one's. Reads tokenizer.json and config.json only, of the
+/// ingredients opened as `files`.
 /// Throws Error naming what cannot be merged safely, and why; UsageError for
 /// tokens whose stated source lacks them.
-std::optional<JointVocabulary> joint_vocabulary(const Recipe&);
+std::optional<JointVocabulary> joint_vocabulary(
+    const Recipe&, std::span<const Checkpoint* const> files);
 
 /// Shows the models of `recipe` with the rows of its joint vocabulary: what
 /// other tensors hold stays as it is.
@@ -59,6 +62,7 @@ void use_joint_vocabulary(const Recipe& recipe,
                           std::vector<CheckpointPtr>& models);
 
 /// Puts the tokenizer files that the recipe asks for in place of the donor's.
-void set_tokenizer(std::map<std::string, std::string>& files, const Recipe&);
+void set_tokenizer(std::map<std::string, std::string>& files, const Recipe&,
+                   std::span<const Checkpoint* const> ingredients);
 
 }  // namespace soup

@@ -17,6 +17,7 @@ struct YamlNode {
   int line = 0;                 ///< from 1; 0: unknown
   std::string text;             ///< of a scalar
   bool quoted = false;          ///< a scalar that can only be a string
+  bool anchored = false;        ///< has an anchor, for aliases
   std::vector<YamlNode> items;  ///< of a list
   std::vector<Entry> entries;   ///< of a map
 
@@ -43,8 +44,9 @@ struct YamlNode::Entry {
 /// "a list", "the text 'abc'", ...: for messages.
 std::string describe(const YamlNode&);
 
-/// The documents of a YAML text. Text, nesting and what aliases grow to are
-/// bounded; a key given twice is an error.
+/// The documents of a YAML text, with YAML 1.1's `<<`. Text, nesting and what
+/// aliases grow to are bounded; a key given twice is an error, unless it is one
+/// of the document's that has an anchor.
 /// Throws Error with `where` and the line.
 std::vector<YamlNode> parse_yaml(std::string_view text,
                                  const std::string& where);

@@ -263,7 +263,7 @@ TEST(StateDict, RefusesFilesOfAnotherKind) {
                 .tensors.size(),
             1U);
   refused("]" + tensor({}) + "a",
-          "no state dict found; top-level keys are none");
+          "no state dict found; it holds no dict of tensors by name");
   EXPECT_FALSE(parse(number(3)).has_storages);
 }
 

@@ -63,6 +63,18 @@ TEST(Wrappers, DescribeWhatLiesAround) {
   EXPECT_FALSE(metadata.contains("state_dict"));
 }
 
+// Shown, never made.
+TEST(Wrappers, NameWhatElseThereIs) {
+  for (const char* name : {"training.ckpt", "training_legacy.ckpt"}) {
+    const auto all = open_checkpoint(fixture(name))->extras();
+    const std::map<std::string, std::string> extras(all.begin(), all.end());
+    EXPECT_EQ(extras.at("epoch"), "7") << name;
+    EXPECT_EQ(extras.at("args"), "argparse.Namespace") << name;
+    EXPECT_EQ(extras.at("optimizer"), "a dict of 2 keys") << name;
+    EXPECT_FALSE(extras.contains("state_dict")) << name;
+  }
+}
+
 TEST(Wrappers, RefuseWholeModules) {
   const std::string part = "holds a whole Python module (class '__main__.Net')";
   expect_error<Error>([] { names({}, "module.pt"); }, part);

@@ -107,7 +107,7 @@ TEST_F(ComplaintsOfParts, Issue328AnAdapterIsMergedAsItsModelIsRead) {
 }
 
 // Several towers of layers were in no table of architectures.
-TEST_F(ComplaintsOfParts, Issue576ModulesOfAModelArePlannedApart) {
+TEST_F(ComplaintsOfParts, Issue576And607ModulesOfAModelArePlannedApart) {
   write_vlm("A", 1);
   write_vlm("B", 3);
   const CheckpointPtr out =
@@ -146,7 +146,7 @@ TEST_F(ComplaintsOfParts, Issue659AModuleOfNoTensorsIsAMistake) {
             "  vision_towr: {models: [{model: A}, {model: B}]}\n");
       },
       "has no module 'text_decoder'; there is: encoder, language_model, "
-      "linear, lm_head, model, multi_modal_projector, vision_tower\n  line 5");
+      "linear, lm_head, model, multi_modal_projector, vision_tower\n  r.yml:5");
 }
 
 }  // namespace

@@ -8,8 +8,9 @@
 #include "support/expect_error.h"
 
 /// What users of mergekit complained of, by the numbers of its issues, and what
-/// soup does instead. Further ones: vocabulary_test.cpp (425); faults without a
-/// number: mergekit_faults_test.cpp.
+/// soup does instead. Further ones: complaints_parts_test.cpp,
+/// complaints_names_test.cpp, vocabulary_test.cpp; faults without a number:
+/// mergekit_faults_test.cpp.
 namespace soup {
 namespace {
 
@@ -54,7 +55,7 @@ Plan plan_of(const std::string& rule, int64_t rows) {
 }
 
 // "Over 64 GB for a 7B model."
-TEST(Complaint, Issue549MemoryDoesNotGrowWithTheModel) {
+TEST(Complaint, Issue20And107And549MemoryDoesNotGrowWithTheModel) {
   for (const char* rule : {"linear", "ties", "model_stock"}) {
     const Plan small = plan_of(rule, 1 << 14);
     const Plan large = plan_of(rule, 1 << 24);  // 256 GB a model
@@ -63,8 +64,8 @@ TEST(Complaint, Issue549MemoryDoesNotGrowWithTheModel) {
   }
 }
 
-// Mistakes used to appear in the middle of a run.
-TEST_F(Complaints, Issue527EveryMistakeIsToldBeforeAValueIsRead) {
+// Mistakes used to appear in the middle of a run; a checker was asked for.
+TEST_F(Complaints, Issue527And688EveryMistakeIsToldBeforeAValueIsRead) {
   write("A", {weight("x", 1), weight("y", 1), weight("only_a", 1)});
   write("B", {weight("x", 1), floats("y", DType::kF32, {1, 2})});
   try {
@@ -126,7 +127,7 @@ TEST_F(Complaints, Issue143LayersAreInTheOrderOfTheirNumbers) {
 }
 
 // Packed weights next to their scales were merged as numbers, or died late.
-TEST_F(Complaints, Issue276QuantisedInputsAreRefusedByName) {
+TEST_F(Complaints, Issue182And276And457And482QuantisedInputsAreRefusedByName) {
   for (const char* name : {"A", "B"}) {
     write(name, {testing::bytes_of("l.weight", DType::kU8, {2},
                                    std::vector<std::byte>(2)),
@@ -137,7 +138,7 @@ TEST_F(Complaints, Issue276QuantisedInputsAreRefusedByName) {
 }
 
 // Gemma-2-9B grew to 10.2 B parameters by a head that is the embedding.
-TEST_F(Complaints, Issue390TiedHeadsStayTied) {
+TEST_F(Complaints, Issue390And464TiedHeadsStayTied) {
   const json tied = {{"vocab_size", 2}, {"tie_word_embeddings", true}};
   write("A", {weight("model.embed_tokens.weight", 1)}, tied);
   write("B", {weight("model.embed_tokens.weight", 3)}, tied);
@@ -162,15 +163,20 @@ TEST_F(Complaints, Issue275GenerationConfigIsKept) {
   EXPECT_TRUE(std::filesystem::exists(folder_ / "out/generation_config.json"));
 }
 
-// GPT-Neo, GLM4, Qwen3-Next and others were in no table.
-TEST_F(Complaints, Issue409ArchitecturesNeedNoTable) {
-  write("A", decoder("transformer.blocks.", 4, 0), {{"n_layer", 4}});
-  const CheckpointPtr out =
-      mix("merge_method: passthrough\nslices:\n"
-          "  - sources: [{model: A, layer_range: [0, 4]}]\n"
-          "  - sources: [{model: A, layer_range: [2, 4]}]\n");
-  EXPECT_EQ(values(*out, "transformer.blocks.5.mlp.up_proj.weight")[0], 3);
-  EXPECT_EQ(config()["n_layer"], 6);
+// GPT-Neo, GPTBigCode, Starcoder2, StableLM, GLM4 and others: in no table.
+TEST_F(Complaints, Issue188And192And218And409And555ArchitecturesNeedNoTable) {
+  for (const auto& [prefix, key] :
+       {std::pair("transformer.h.", "num_layers"),
+        std::pair("transformer.blocks.", "n_layer"),
+        std::pair("gpt_neox.layers.", "num_hidden_layers")}) {
+    write("A", decoder(prefix, 4, 0), {{key, 4}});
+    const CheckpointPtr out =
+        mix("merge_method: passthrough\nslices:\n"
+            "  - sources: [{model: A, layer_range: [0, 4]}]\n"
+            "  - sources: [{model: A, layer_range: [2, 4]}]\n");
+    EXPECT_EQ(values(*out, std::string(prefix) + "5.mlp.up_proj.weight")[0], 3);
+    EXPECT_EQ(config()[key], 6);
+  }
 }
 
 // Pruned models have layers without some of the tensors.
@@ -198,7 +204,7 @@ TEST_F(Complaints, Issue433AnyStateDictIsMerged) {
   EXPECT_EQ(mix(kMean)->tensors().size(), 2U);
 }
 
-TEST_F(Complaints, Issue676OtherSizesAreRefusedByName) {
+TEST_F(Complaints, Issue6And42And542And676OtherSizesAreRefusedByName) {
   write("A", {floats("model.norm.weight", DType::kF32, {1, 1})});
   write("B", {floats("model.norm.weight", DType::kF32, {1, 1, 1})});
   expect_error<Error>([&] { mix(kMean); }, "'model.norm.weight'");

@@ -29,33 +29,6 @@ Parameter parameter(const std::string& text) {
   return read;
 }
 
-TEST(Yaml, KeepsLinesAndQuotes) {
-  const auto documents = parse_yaml("a: 1\nb: ['2', {c: ~}]\n---\nd: x\n", "y");
-  ASSERT_EQ(documents.size(), 2U);
-  EXPECT_FALSE(documents[0].find("a")->quoted);
-  const YamlNode& list = *documents[0].find("b");
-  EXPECT_EQ(list.line, 2);
-  EXPECT_TRUE(list.items[0].quoted);
-  EXPECT_TRUE(list.items[1].find("c")->is_null());
-}
-
-TEST(Yaml, RefusesBombsDepthAndKeysGivenTwice) {
-  std::string bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n";
-  for (char c = 'b'; c < 'j'; ++c) {
-    const std::string before = "*" + std::string(1, char(c - 1)) + ", ";
-    bomb += std::string(1, c) + ": &" + std::string(1, c) + " [";
-    for (int i = 0; i < 10; ++i) bomb += before;
-    bomb += "x]\n";
-  }
-  expect_error<Error>([&] { parse_yaml(bomb, "y"); }, "more than 200000");
-  expect_error<Error>(
-      [] { parse_yaml(std::string(100, '[') + std::string(100, ']'), "y"); },
-      "nested too deeply");
-  expect_error<Error>([] { parse_yaml("a: 1\na: 2\n", "y"); },
-                      "y:2: 'a' is given twice");
-  expect_error<Error>([] { parse_yaml("a: [1\n", "y"); }, "y:");
-}
-
 TEST(Parameter, InterpolatesAGradient) {
   const Parameter gradient = parameter("[0, 0.3, 0.7, 1]");
   const std::vector<double> expected = {0, 0.18, 0.38, 0.62, 0.82, 1};
@@ -83,6 +56,7 @@ TEST(Parameter, ReadsNumbersAsUsersWriteThem) {
   EXPECT_EQ(parameter("'0.5'").value("x", 0), 0.5);
   EXPECT_EQ(parameter("+2").value("x", 0), 2);
   EXPECT_EQ(parameter("yes").value("x", 0), 1);
+  EXPECT_EQ(parameter("OFF").value("x", 0), 0);
   expect_error<UsageError>([] { parameter("abc"); }, "must be a number");
   expect_error<UsageError>([] { parameter(".nan"); }, "finite");
   expect_error<UsageError>([] { parameter("[1, {value: 2}]"); }, "mixes");
@@ -150,6 +124,59 @@ TEST(MergeConfig, WantsOneOfModelsSlicesAndModules) {
   expect_error<UsageError>(
       [] { read("merge_method: linear\nmodels: [{model: A}, {model: A/}]\n"); },
       "the same model twice");
+}
+
+TEST(MergeConfig, WantsAModelEverywhere) {
+  const auto with = [](const std::string& text) {
+    return "merge_method: linear\n" + text + "\n";
+  };
+  expect_error<UsageError>([&] { read(with("modules: {}")); },
+                           "r.yml:2: 'modules' names none");
+  expect_error<UsageError>([&] { read(with("slices: [{sources: []}]")); },
+                           "r.yml:2: 'sources' names no model");
+  expect_error<UsageError>([&] { read(with("models: [{model: ~}]")); },
+                           "r.yml:2: 'model' is missing");
+  expect_error<UsageError>(
+      [&] {
+        read(
+            with("models: [{model: A}]\ntokenizer: {tokens: {x: {source: A, "
+                 "force: perhaps}}}"));
+      },
+      "r.yml:3: 'force' must be true or false, not 'perhaps'");
+}
+
+TEST(MergeConfig, KnowsChatTemplates) {
+  const auto with = [](const std::string& chat) {
+    return read("merge_method: linear\nmodels: [{model: A}]\nchat_template: " +
+                chat + "\n");
+  };
+  for (const char* name :
+       {"auto", "alpaca", "chatml", "exaone", "llama3", "mistral"}) {
+    EXPECT_EQ(with(name).chat_template, name);
+  }
+  EXPECT_NO_THROW(with("'{{ messages[0].content }}'"));
+  expect_error<UsageError>([&] { with("lama3"); },
+                           "r.yml:3: unknown chat_template 'lama3'");
+}
+
+// What other recipes define to repeat it.
+TEST(MergeConfig, TakesAnchorsUnderAnyName) {
+  const MergeConfig config = read(R"(const_tag: &MODEL A
+const_tag: &PARTS
+  parameters: {weight: 0.5}
+merge_method: linear
+models:
+  - model: *MODEL
+    <<: *PARTS
+)");
+  EXPECT_EQ(config.models.at(0).model, "A");
+  EXPECT_EQ(
+      config.modules[0].slices[0].sources[0].parameters.at("weight").value("x",
+                                                                           0),
+      0.5);
+  expect_error<UsageError>(
+      [] { read("merge_method: &a linear\nmerge_method: &b ties\n"); },
+      "r.yml:2: 'merge_method' is given twice");
 }
 
 TEST(MergeConfig, ReadsReferences) {

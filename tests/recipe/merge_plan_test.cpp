@@ -165,10 +165,10 @@ slices:
     FAIL() << "nothing thrown";
   } catch (const Error& e) {
     const std::string what = e.what();
-    EXPECT_NE(what.find("line 3: layer_range [0, 5] is past the end"),
+    EXPECT_NE(what.find("r.yml:3: layer_range [0, 5] is past the end"),
               std::string::npos)
         << what;
-    EXPECT_NE(what.find("line 4: layer_range [3, 9]"), std::string::npos);
+    EXPECT_NE(what.find("r.yml:4: layer_range [3, 9]"), std::string::npos);
     EXPECT_NE(what.find("has 4 layers"), std::string::npos);
   }
 }
@@ -203,6 +203,66 @@ models:
             std::string::npos);
 }
 
+TEST_F(MergePlan, WarnsOfAParameterThatNoRuleHas) {
+  const std::string models = "base_model: A\nmodels: [{model: B}]\n";
+  const Plan one = plan("merge_method: task_arithmetic\n" + models +
+                        "parameters: {weight: 1, density: 0.5}\n");
+  ASSERT_EQ(one.notices.size(), 1U);
+  EXPECT_NE(one.notices[0].find("r.yml:4: 'density' has no effect: "
+                                "task_arithmetic has no such parameter"),
+            std::string::npos)
+      << one.notices[0];
+  // One of several rules has it.
+  EXPECT_TRUE(plan("merge_method: [{filter: mlp, value: ties}, "
+                   "{value: task_arithmetic}]\n" +
+                   models + "parameters: {weight: 1, density: 0.5}\n")
+                  .notices.empty());
+}
+
+TEST_F(MergePlan, AFilterChoosesTheRuleOfATensor) {
+  const Plan made = plan(R"(merge_method:
+  - {filter: mlp, value: slerp}
+  - {value: task_arithmetic}
+slices:
+  - sources:
+      - {model: A, layer_range: [0, 4]}
+      - {model: B, layer_range: [0, 4], parameters: {weight: 0.25}}
+base_model: A
+parameters: {t: 0.5}
+)");
+  const auto rule = [&](const char* name) {
+    return tensor(made, name).rule->name;
+  };
+  EXPECT_EQ(rule("model.layers.0.mlp.up_proj.weight"), "slerp");
+  EXPECT_EQ(rule("model.layers.0.self_attn.q_proj.weight"), "task_arithmetic");
+}
+
+TEST_F(MergePlan, WeightsAreAskedForWhereTheyMeanSomething) {
+  write_decoder(folder_ / "C", 4, 3);
+  const Plan made = plan(
+      "merge_method: model_stock\nbase_model: A\nmodels:\n"
+      "  - {model: B, parameters: {weight: 2}}\n  - {model: C}\n");
+  EXPECT_EQ(tensor(made, "model.norm.weight").sources.at(0).weight, 1);
+  ASSERT_EQ(made.notices.size(), 1U);
+  EXPECT_NE(made.notices[0].find("r.yml:4: 'weight' has no effect"),
+            std::string::npos);
+}
+
+TEST_F(MergePlan, SaysHowItUnderstoodTheModels) {
+  EXPECT_EQ(plan(kStack).inferred.size(), 5U);
+}
+
+TEST_F(MergePlan, SaysOnceThatASourceHasNoWeight) {
+  expect_error<Error>(
+      [&] {
+        plan(
+            "merge_method: linear\nmodels:\n"
+            "  - {model: A, parameters: {weight: 1}}\n  - {model: B}\n");
+      },
+      "B/model.safetensors has no weight, but another source has; give one to "
+      "each: 'lm_head.weight' and 10 more");
+}
+
 TEST_F(MergePlan, MixesWhatItPlans) {
   EXPECT_EQ(first_value("merge_method: linear\nmodels:\n"
                         "  - {model: A, parameters: {weight: 1}}\n"
@@ -226,6 +286,67 @@ models:
   expect_error<UsageError>(
       [&] { recipe("name: a\nmerge_method: linear\nmodels: [{model: a}]\n"); },
       "feeds itself");
+}
+
+// Described once each, however deep they lie.
+TEST_F(MergePlan, LongChainsOfDocumentsArePlannedInTime) {
+  std::string text = "name: s0\nmerge_method: linear\nmodels: [{model: A}]\n";
+  const auto add = [&](int i) {
+    text += "---\nname: s" + std::to_string(i) +
+            "\nmerge_method: linear\nmodels: [{model: s" +
+            std::to_string(i - 1) + "}]\n";
+  };
+  for (int i = 1; i < 16; ++i) add(i);
+  EXPECT_EQ(first_value(text, "model.norm.weight"), 1);
+  add(16);
+  expect_error<UsageError>([&] { recipe(text); },
+                           "r.yml:1: the document 's0' feeds others that feed "
+                           "others, more than 16 deep");
+}
+
+TEST_F(MergePlan, RefusesDocumentsThatAreUsedWithoutEnd) {
+  std::string text;
+  for (int i = 0; i < 16; ++i) {
+    const auto model = [&](int back) {
+      return i < back ? std::string(back == 1 ? "A" : "B")
+                      : "s" + std::to_string(i - back);
+    };
+    text += "---\nname: s" + std::to_string(i) +
+            "\nmerge_method: linear\nmodels: [{model: " + model(1) +
+            "}, {model: " + model(2) + "}]\n";
+  }
+  expect_error<UsageError>([&] { recipe(text); },
+                           "is made of more than 1000 others");
+}
+
+TEST_F(MergePlan, NamesWhatIsMissingTogetherWithOtherMistakes) {
+  try {
+    recipe(
+        "merge_method: linear\nmodels:\n  - {model: none}\n"
+        "  - {model: A, parameters: {wieght: 1}}\n");
+    FAIL() << "nothing thrown";
+  } catch (const UsageError& e) {
+    const std::string what = e.what();
+    EXPECT_NE(what.find("2 mistakes:\n  r.yml:3: 'none' is neither"),
+              std::string::npos)
+        << what;
+    EXPECT_NE(what.find("\n  r.yml:4: unknown parameter 'wieght'"),
+              std::string::npos)
+        << what;
+  }
+}
+
+// JSON is YAML, and mergekit's recipe in it is no recipe of ours.
+TEST_F(MergePlan, TakesMergekitsRecipesInBraces) {
+  EXPECT_EQ(recipe(R"({"merge_method": "linear", "models": [{"model": "A"}]})")
+                .ingredients.size(),
+            1U);
+  EXPECT_EQ(recipe("\xEF\xBB\xBF{merge_method: linear, models: [{model: A}]}")
+                .ingredients.size(),
+            1U);
+  for (const char* empty : {"", "\n\n", "# nothing\n", "---\n---\n"}) {
+    expect_error<UsageError>([&] { recipe(empty); }, "r.yml: holds no recipe");
+  }
 }
 
 // What a soup carries rounds inputs to the type that the YAML said.

@@ -214,6 +214,42 @@ TEST(Plan, ChoosesRulesByType) {
             "largest:I64 linear:BF16 first:F4 ");
 }
 
+TEST(Plan, MasksOfPruningMustBeEqual) {
+  const auto pruned = [](double value, const std::vector<double>& mask) {
+    return std::vector<Entry>{
+        floats("l.weight_orig", DType::kF32, {value, value}),
+        floats("l.weight_mask", DType::kF32, mask),
+        floats("other_mask", DType::kF32, {value, 0})};
+  };
+  const Models models = two(pruned(1, {1, 0}), pruned(3, {0, 1}));
+  Recipe recipe = recipe_of(models);
+  recipe.dtype = "bf16";
+  const Plan plan = plan_of(recipe, models);
+  EXPECT_EQ(plan.tensors[1].rule->name, "equal");
+  EXPECT_EQ(plan.tensors[1].out.dtype, DType::kF32);
+  EXPECT_EQ(plan.tensors[2].rule->name, "linear");
+  expect_error<Error>(
+      [&] { soup_in_memory(recipe, testing::pointers(models)); },
+      "b.pt: 'l.weight_mask' differs from a.pt; masks of pruning");
+}
+
+TEST(Plan, WarnsOfFactorsOfWeights) {
+  for (const auto& [first, second] :
+       {std::pair("parametrizations.weight.original0",
+                  "parametrizations.weight.original1"),
+        std::pair("weight_g", "weight_v"),
+        std::pair("weight_orig", "weight_u")}) {
+    const std::vector<Entry> entries = {zeros(first, {1}), zeros(second, {1})};
+    Models models = two(entries, entries);
+    const Plan plan = plan_of(recipe_of(models), models);
+    ASSERT_EQ(plan.notices.size(), 1U) << first;
+    EXPECT_NE(plan.notices[0].find("are factors of a weight"),
+              std::string::npos);
+    models.pop_back();
+    EXPECT_TRUE(plan_of(recipe_of(models), models).notices.empty()) << first;
+  }
+}
+
 TEST(Plan, ARuleMakesOnlyItsTypes) {
   const Models models = two({zeros("x", {1})}, {zeros("x", {1})});
   Recipe recipe = recipe_of(models);

@@ -118,7 +118,7 @@ TEST(Recipe, RefusesUnknownKeysAndNames) {
 
 TEST(Recipe, NamesWrongTypes) {
   expect_error<UsageError>([] { parse("[]"); },
-                           "r.json: expected a JSON object, found array");
+                           "r.json:1: a recipe must be a mapping, not a list");
   expect_error<UsageError>(
       [] { parse(R"({"ingredients": {}})"); },
       "r.json: 'ingredients' must be a list of at least one");
@@ -126,6 +126,10 @@ TEST(Recipe, NamesWrongTypes) {
                            "'ingredients' must be a list of at least one");
   expect_error<UsageError>([] { parse(R"({"ingredients": []})"); },
                            "'ingredients' must be a list of at least one");
+  std::string many = R"({"ingredients": ["a")";
+  for (int i = 0; i < 10'000; ++i) many += R"(,"a")";
+  expect_error<UsageError>([&] { parse(many + "]}"); },
+                           "more than 10000 ingredients");
   expect_error<UsageError>(
       [] { parse(R"({"ingredients": [3]})"); },
       "ingredient 1: expected a JSON object, found number");

@@ -202,7 +202,7 @@ TEST_F(Vocabularies, Issue185OneTokenizerIsWrittenThatHasEveryToken) {
 
 // What its manual said was not what was done: rows are brought to one
 // vocabulary first, then mixed by the recipe's own rule.
-TEST_F(Vocabularies, Issue663RowsAreAlignedAndThenMixedByTheRule) {
+TEST_F(Vocabularies, Issue334And663RowsAreAlignedAndThenMixedByTheRule) {
   write("A", 100, {"a", "b"});
   write("B", 200, {"b", "a", "c"});
   const std::string slerp =
@@ -212,14 +212,16 @@ TEST_F(Vocabularies, Issue663RowsAreAlignedAndThenMixedByTheRule) {
   EXPECT_EQ(mix(slerp + "1}\n"), (Rows{201, 200, 202}));
 }
 
-TEST_F(Vocabularies, TokensWithoutARowAreLeftOut) {
+// Their ids were past the embedding's rows, and ended in a KeyError.
+TEST_F(Vocabularies, Issue342TokensWithoutARowAreLeftOut) {
   write("A", 10, {"a", "b", "<unused>"}, 2);
   write("B", 20, {"a", "b"});
   EXPECT_EQ(mix(kPair + "tokenizer_source: union\n"), (Rows{15, 16}));
   EXPECT_TRUE(file("tokenizer.json")["added_tokens"].empty());
 }
 
-TEST_F(Vocabularies, AModelWithoutTokenizerHasTheOthers) {
+// With a tokenizer.model alone, rows were mixed as they lay: gibberish.
+TEST_F(Vocabularies, Issue169AModelWithoutTokenizerIsAskedForOne) {
   write("A", 10, {"a", "b"});
   write("B", 20, {"a", "b"});
   std::filesystem::remove(folder_ / "B/tokenizer.json");
@@ -230,6 +232,63 @@ TEST_F(Vocabularies, AModelWithoutTokenizerHasTheOthers) {
                       "which row is which token is not known");
   expect_error<Error>([&] { mix(kPair + "tokenizer_source: model:B\n"); },
                       "has no tokenizer.json");
+}
+
+// Seven special tokens in one model: the result had the other's height.
+TEST_F(Vocabularies, Issue139SpecialTokensOfOneModelStay) {
+  write("A", 10, {"a", "b", "<x>", "<y>"});
+  write("B", 20, {"a", "b"});
+  const std::string slerp =
+      "merge_method: slerp\nbase_model: A\ntokenizer_source: base\n"
+      "models: [{model: A}, {model: B}]\nparameters: {t: ";
+  EXPECT_EQ(mix(slerp + "0}\n"), (Rows{10, 11, 12, 13}));
+  EXPECT_EQ(mix(slerp + "1}\n"), (Rows{20, 21, 12, 13}));
+}
+
+// "The output of the entire model becomes garbled."
+TEST_F(Vocabularies, Issue47OtherVocabulariesAreAlignedForTaskVectorsToo) {
+  write("A", 10, {"a", "b", "c", "d"});
+  write("B", 20, {"b", "a"});
+  EXPECT_EQ(mix("merge_method: dare_ties\nbase_model: A\n"
+                "models: [{model: B, parameters: {weight: 1, density: 1}}]\n"
+                "tokenizer_source: union\n"),
+            (Rows{21, 20, 12, 13}));
+}
+
+// Converters found ids beyond the embedding.
+TEST_F(Vocabularies, Issue428And469EveryIdHasARow) {
+  write("A", 10, {"a", "b", "<x>"}, 5);
+  write("B", 20, {"b", "<y>", "a", "c"});
+  for (const char* source : {"union", "base", "model:B"}) {
+    const auto rows = std::ssize(
+        mix(kPair + "tokenizer_source: " + std::string(source) + "\n"));
+    EXPECT_EQ(file("config.json")["vocab_size"], rows) << source;
+    const json tokenizer = file("tokenizer.json");
+    for (const json& id : tokenizer["model"]["vocab"]) EXPECT_LT(id, rows);
+    for (const json& added : tokenizer["added_tokens"]) {
+      EXPECT_LT(added["id"], rows);
+    }
+  }
+}
+
+// A head of another height than its embedding: its rows are not known, and
+// those of another model would be read past its end.
+TEST_F(Vocabularies, RefusesAHeadOfAnotherHeight) {
+  write("A", 10, {"a", "b"});
+  write("B", 20, {"a", "b", "c", "d", "e", "f"});
+  MemoryCheckpoint odd(folder_ / "B",
+                       {{.name = "model.embed_tokens.weight", .shape = {6, 2}},
+                        {.name = "model.layers.0.mlp.weight", .shape = {2}},
+                        {.name = "lm_head.weight", .shape = {3, 2}},
+                        {.name = "lm_head.bias", .shape = {6}}});
+  save_checkpoint(odd, folder_ / "B/model.safetensors", {}, {.force = true});
+  expect_error<Error>(
+      [&] {
+        mix(kPair +
+            "tokenizer: {source: base, tokens: {f: {source: B, force: true}}}"
+            "\n");
+      },
+      "'lm_head.weight' has 3 rows, but 'model.embed_tokens.weight' 6");
 }
 
 TEST_F(Vocabularies, RefusesWhatCannotBeMergedSafely) {
