@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/text.h"
+#include "core/threads.h"
 #include "soup/error.h"
 #include "soup/model.h"
 
@@ -105,20 +106,27 @@ at::Tensor Weights::operator[](std::string_view name) const {
 }
 
 void Weights::load(const Checkpoint& checkpoint) {
-  const c10::InferenceMode guard;
   check_tensors(checkpoint, slots_, unused_);
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    const std::vector<std::string>& sources = slots_[i].sources;
-    const at::Tensor stack = host_views_[i].view(
-        {std::ssize(sources), numel(slots_[i].source_shape)});
-    for (size_t k = 0; k < sources.size(); ++k) {
-      at::Tensor to = stack[static_cast<int64_t>(k)];
-      if (slots_[i].transposed) to = host_views_[i];
-      copy_values(checkpoint, checkpoint.find(sources[k]).value(),
-                  slots_[i].transposed, to);
-    }
+  // A GPU would wait for one thread longer than for the copy to it.
+  const bool elsewhere = !device_.is_same(host_);
+  parallel_for(std::ssize(slots_), elsewhere ? 0 : 1, [&](int64_t i) {
+    fill(static_cast<size_t>(i), checkpoint);
+  });
+  const c10::InferenceMode guard;
+  if (elsewhere) device_.copy_(host_);
+}
+
+void Weights::fill(size_t slot, const Checkpoint& checkpoint) {
+  const c10::InferenceMode guard;
+  const std::vector<std::string>& sources = slots_[slot].sources;
+  const at::Tensor stack = host_views_[slot].view(
+      {std::ssize(sources), numel(slots_[slot].source_shape)});
+  for (size_t k = 0; k < sources.size(); ++k) {
+    at::Tensor to = stack[static_cast<int64_t>(k)];
+    if (slots_[slot].transposed) to = host_views_[slot];
+    copy_values(checkpoint, checkpoint.find(sources[k]).value(),
+                slots_[slot].transposed, to);
   }
-  if (!device_.is_same(host_)) device_.copy_(host_);
 }
 
 std::vector<Parameter> Weights::parameters() const {

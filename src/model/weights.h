@@ -31,6 +31,8 @@ class Weights {
   std::vector<Parameter> parameters() const;
 
  private:
+  void fill(size_t slot, const Checkpoint& checkpoint);
+
   std::vector<Slot> slots_;
   Unused unused_;
   at::Tensor host_;    ///< what load() fills; on a CPU the arena itself

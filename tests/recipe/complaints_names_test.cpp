@@ -73,7 +73,8 @@ parameters:
 }
 
 // "What do the lists of the TIES example stand for?"
-TEST_F(ComplaintsOfNames, Issue5And23And336WeightsAndDensitiesAreKnown) {
+TEST_F(ComplaintsOfNames,
+       Issue5And23And327And336And373WeightsAndDensitiesAreKnown) {
   for (const char* name : {"base", "A", "B", "C"}) write_decoder(name, 1);
   const Plan made = plan(R"(models:
   - {model: A, parameters: {density: [1, 0.7, 0.1], weight: 1.0}}
@@ -124,7 +125,7 @@ TEST_F(ComplaintsOfNames, Issue398OnlyWhatIsThereIsWanted) {
 
 // Models of one architecture under two namings: told with a tensor's name,
 // before anything is read.
-TEST_F(ComplaintsOfNames, Issue239And284OtherNamesAreToldAtOnce) {
+TEST_F(ComplaintsOfNames, Issue239And284And446And593OtherNamesAreToldAtOnce) {
   write("A", {weight("encoder.layer.0.output.weight", 1)});
   write("B", {weight("bert.encoder.layer.0.output.weight", 1)});
   expect_error<Error>([&] { mix(kMean); },

@@ -54,7 +54,8 @@ class ComplaintsOfParts : public testing::MergeFixture {
 };
 
 // Adapters among themselves ended in "object of type 'NoneType' has no len()".
-TEST_F(ComplaintsOfParts, Issue470AdaptersAloneAreSentToTheCommandForThem) {
+TEST_F(ComplaintsOfParts,
+       Issue470And521AdaptersAloneAreSentToTheCommandForThem) {
   write_base();
   write_adapter("one", 1);
   write_adapter("two", 2);
@@ -80,7 +81,8 @@ TEST_F(ComplaintsOfParts, Issue470AdaptersAloneAreSentToTheCommandForThem) {
 }
 
 // base+adapter was written to disk as a whole model before it was merged.
-TEST_F(ComplaintsOfParts, Issue328AnAdapterIsMergedAsItsModelIsRead) {
+TEST_F(ComplaintsOfParts,
+       Issue328And333And500AnAdapterIsMergedAsItsModelIsRead) {
   write_base();
   write_adapter("one", 1);
   write_adapter("two", 4);
@@ -107,7 +109,8 @@ TEST_F(ComplaintsOfParts, Issue328AnAdapterIsMergedAsItsModelIsRead) {
 }
 
 // Several towers of layers were in no table of architectures.
-TEST_F(ComplaintsOfParts, Issue576And607ModulesOfAModelArePlannedApart) {
+TEST_F(ComplaintsOfParts,
+       Issue219And439And576And607ModulesOfAModelArePlannedApart) {
   write_vlm("A", 1);
   write_vlm("B", 3);
   const CheckpointPtr out =

@@ -55,7 +55,8 @@ Plan plan_of(const std::string& rule, int64_t rows) {
 }
 
 // "Over 64 GB for a 7B model."
-TEST(Complaint, Issue20And107And549MemoryDoesNotGrowWithTheModel) {
+TEST(Complaint,
+     Issue20And107And157And420And514And549MemoryDoesNotGrowWithTheModel) {
   for (const char* rule : {"linear", "ties", "model_stock"}) {
     const Plan small = plan_of(rule, 1 << 14);
     const Plan large = plan_of(rule, 1 << 24);  // 256 GB a model
@@ -65,7 +66,8 @@ TEST(Complaint, Issue20And107And549MemoryDoesNotGrowWithTheModel) {
 }
 
 // Mistakes used to appear in the middle of a run; a checker was asked for.
-TEST_F(Complaints, Issue527And688EveryMistakeIsToldBeforeAValueIsRead) {
+TEST_F(Complaints,
+       Issue49And208And324And527And688EveryMistakeIsToldBeforeAValueIsRead) {
   write("A", {weight("x", 1), weight("y", 1), weight("only_a", 1)});
   write("B", {weight("x", 1), floats("y", DType::kF32, {1, 2})});
   try {
@@ -80,7 +82,7 @@ TEST_F(Complaints, Issue527And688EveryMistakeIsToldBeforeAValueIsRead) {
 }
 
 // arcee_fusion wrote float32 whatever dtype said.
-TEST_F(Complaints, Issue604TheDtypeIsTheOneThatWasAskedFor) {
+TEST_F(Complaints, Issue604And706TheDtypeIsTheOneThatWasAskedFor) {
   write("A", {weight("x", 1)}, {{"torch_dtype", "float32"}});
   write("B", {weight("x", 2)});
   const CheckpointPtr out =
@@ -100,7 +102,7 @@ TEST_F(Complaints, Issue347OutDtypeIsNotRoundedTwice) {
 }
 
 // Tensors that its tables of architectures do not list were dropped.
-TEST_F(Complaints, Issue437NothingIsDropped) {
+TEST_F(Complaints, Issue352And437NothingIsDropped) {
   const std::string gate = "model.layers.0.mlp.shared_expert_gate.weight";
   for (const char* name : {"A", "B"}) {
     std::vector<Entry> entries = decoder("model.layers.", 2, 1);
@@ -138,7 +140,7 @@ TEST_F(Complaints, Issue182And276And457And482QuantisedInputsAreRefusedByName) {
 }
 
 // Gemma-2-9B grew to 10.2 B parameters by a head that is the embedding.
-TEST_F(Complaints, Issue390And464TiedHeadsStayTied) {
+TEST_F(Complaints, Issue350And390And447And464And483TiedHeadsStayTied) {
   const json tied = {{"vocab_size", 2}, {"tie_word_embeddings", true}};
   write("A", {weight("model.embed_tokens.weight", 1)}, tied);
   write("B", {weight("model.embed_tokens.weight", 3)}, tied);
@@ -153,7 +155,7 @@ TEST_F(Complaints, Issue390And464TiedHeadsStayTied) {
   EXPECT_EQ(config()["tie_word_embeddings"], false);
 }
 
-TEST_F(Complaints, Issue275GenerationConfigIsKept) {
+TEST_F(Complaints, Issue275And589GenerationConfigIsKept) {
   write("A", {weight("x", 1)});
   write("B", {weight("x", 1)});
   std::ofstream(folder_ / "A/generation_config.json") << R"({"eos": 7})";
@@ -164,7 +166,9 @@ TEST_F(Complaints, Issue275GenerationConfigIsKept) {
 }
 
 // GPT-Neo, GPTBigCode, Starcoder2, StableLM, GLM4 and others: in no table.
-TEST_F(Complaints, Issue188And192And218And409And555ArchitecturesNeedNoTable) {
+TEST_F(
+    Complaints,
+    Issue97And145And150And178And188And192And218And409And555And625ArchitecturesNeedNoTable) {
   for (const auto& [prefix, key] :
        {std::pair("transformer.h.", "num_layers"),
         std::pair("transformer.blocks.", "n_layer"),
@@ -204,7 +208,9 @@ TEST_F(Complaints, Issue433AnyStateDictIsMerged) {
   EXPECT_EQ(mix(kMean)->tensors().size(), 2U);
 }
 
-TEST_F(Complaints, Issue6And42And542And676OtherSizesAreRefusedByName) {
+TEST_F(
+    Complaints,
+    Issue6And42And94And154And306And320And542And676OtherSizesAreRefusedByName) {
   write("A", {floats("model.norm.weight", DType::kF32, {1, 1})});
   write("B", {floats("model.norm.weight", DType::kF32, {1, 1, 1})});
   expect_error<Error>([&] { mix(kMean); }, "'model.norm.weight'");
