@@ -2,14 +2,15 @@
 """Soups of small BERTs and T5s that classify sentences, from nothing to the
 scores on test sentences; then the same scores by transformers alone.
 
-    python3 scripts/demo_text.py [--soup build/soup] [--work build/demo-text] [bert] [t5]
+    python3 scripts/demo_text.py [--soup build/soup] [--work DIR] [bert] [t5]
 
 Needs torch of the version that soup is built with, transformers, tokenizers,
 numpy, safetensors and a C++ compiler; about twelve minutes of processor time for
-the BERTs, more for the T5s. The texts are those that the source package of vaderSentiment (MIT licence) ships, rated by
-twenty people each (Hutto and Gilbert, 2014): sentences of movie reviews, mostly
-those of SST-2, as the task, positive or negative, with the nearly neutral ones
-left out; tweets, product reviews and editorials for the common start.
+the BERTs, more for the T5s. The texts are those that the source package of
+vaderSentiment (MIT licence) ships, rated by people (Hutto and Gilbert, 2014):
+sentences of movie reviews as the task, positive or negative, with the nearly
+neutral ones left out; tweets, product reviews and editorials for the common
+start.
 
 Neither network has seen any other text: one of each kind is trained on the other
 texts, and fine-tuned from there on the reviews with drawn learning rates, batch
