@@ -108,6 +108,8 @@ def read_texts(work):
 
 def write_data(work):
     """Tokens and labels of every part, and the specs that soup reads."""
+    if (work / "words").exists():  # written last
+        return
     texts = read_texts(work)
     tokenizer = BertWordPieceTokenizer(lowercase=True)
     tokenizer.train_from_iterator(
@@ -117,7 +119,6 @@ def write_data(work):
     tokenizer.enable_padding(length=LENGTH)
     assert tokenizer.token_to_id("[PAD]") == 0
     words = [tokenizer.token_to_id(word) for word in WORDS]
-    (work / "words").write_text("".join(f"{word}\n" for word in words))
     for part, rows in texts.items():
         encoded = tokenizer.encode_batch([text for text, _ in rows])
         inputs = {"input_ids": [one.ids for one in encoded],
@@ -137,6 +138,7 @@ def write_data(work):
             (work / f"{kind}-{part}.json").write_text(json.dumps(spec))
         print(f"{part}: {len(rows)} sentences, "
               f"{100 * arrays['labels'].mean():.1f} % positive")
+    (work / "words").write_text("".join(f"{word}\n" for word in words))
 
 
 def read_part(work, kind, part):
