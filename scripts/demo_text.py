@@ -2,14 +2,15 @@
 """Soups of small BERTs and T5s that classify sentences, from nothing to the
 scores on test sentences; then the same scores by transformers alone.
 
-    python3 scripts/demo_text.py [--soup build/soup] [--work build/demo-text] [bert] [t5]
+    python3 scripts/demo_text.py [--soup build/soup] [--work DIR] [bert] [t5]
 
 Needs torch of the version that soup is built with, transformers, tokenizers,
 numpy, safetensors and a C++ compiler; about twelve minutes of processor time for
-the BERTs, more for the T5s. The texts are those that the source package of vaderSentiment (MIT licence) ships, rated by
-twenty people each (Hutto and Gilbert, 2014): sentences of movie reviews, mostly
-those of SST-2, as the task, positive or negative, with the nearly neutral ones
-left out; tweets, product reviews and editorials for the common start.
+the BERTs, more for the T5s. The texts are those that the source package of
+vaderSentiment (MIT licence) ships, rated by people (Hutto and Gilbert, 2014):
+sentences of movie reviews as the task, positive or negative, with the nearly
+neutral ones left out; tweets, product reviews and editorials for the common
+start.
 
 Neither network has seen any other text: one of each kind is trained on the other
 texts, and fine-tuned from there on the reviews with drawn learning rates, batch
@@ -107,6 +108,8 @@ def read_texts(work):
 
 def write_data(work):
     """Tokens and labels of every part, and the specs that soup reads."""
+    if (work / "words").exists():  # written last
+        return
     texts = read_texts(work)
     tokenizer = BertWordPieceTokenizer(lowercase=True)
     tokenizer.train_from_iterator(
@@ -116,7 +119,6 @@ def write_data(work):
     tokenizer.enable_padding(length=LENGTH)
     assert tokenizer.token_to_id("[PAD]") == 0
     words = [tokenizer.token_to_id(word) for word in WORDS]
-    (work / "words").write_text("".join(f"{word}\n" for word in words))
     for part, rows in texts.items():
         encoded = tokenizer.encode_batch([text for text, _ in rows])
         inputs = {"input_ids": [one.ids for one in encoded],
@@ -136,6 +138,7 @@ def write_data(work):
             (work / f"{kind}-{part}.json").write_text(json.dumps(spec))
         print(f"{part}: {len(rows)} sentences, "
               f"{100 * arrays['labels'].mean():.1f} % positive")
+    (work / "words").write_text("".join(f"{word}\n" for word in words))
 
 
 def read_part(work, kind, part):
