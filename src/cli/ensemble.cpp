@@ -40,7 +40,7 @@ class Ensemble : public Task {
     }
     const auto specs = eval_.specs(false);
     auto members = checkpoints_.collect();
-    const size_t widest = width(members);
+    const auto names = ShortNames::of_all(members);
     if (eval_.val.empty()) {
       check_ready(*members.front());
       if (!judges_->leads()) return 0;
@@ -59,7 +59,7 @@ class Ensemble : public Task {
     }
     const auto judge =
         make_logits_evaluator(*members.front(), name_of(0), metric());
-    Steps steps(output, widest, judge->counts());
+    Steps steps(output, names, judge->counts());
     steps.watch(search_);
     search_.progress = true;
     SearchResult result = search.run(members, judge.get(), search_);
@@ -96,14 +96,6 @@ class Ensemble : public Task {
   std::string name_of(size_t set) const {
     const auto judges = judges_->all();
     return set < judges.size() ? judges[set]->dataset() : "logits";
-  }
-
-  static size_t width(std::span<const CheckpointPtr> checkpoints) {
-    size_t widest = 4;
-    for (const CheckpointPtr& c : checkpoints) {
-      widest = std::max(widest, c->path().filename().string().size());
-    }
-    return widest;
   }
 
   /// Logits of `models`, by their positions, on one data set.

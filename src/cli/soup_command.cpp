@@ -107,12 +107,8 @@ class SoupRun {
     const std::vector<Evaluator*> panel = judges_.panel();
     options.guards.assign(panel.begin() + 1, panel.end());
     options.others = judges_.others();
-    size_t width = 4;
-    for (const CheckpointPtr& c : checkpoints_) {
-      width = std::max(width, c->path().filename().string().size());
-    }
     Evaluator& evaluator = *judges_.all().front();
-    Steps steps(output_, width, evaluator.counts());
+    Steps steps(output_, ShortNames::of_all(checkpoints_), evaluator.counts());
     steps.watch(options);
     SearchResult result = search_.run(checkpoints_, &evaluator, options);
     steps.summarize();
@@ -203,8 +199,9 @@ class SoupRun {
       return;
     }
     std::vector<Column> columns = {{"", 0, false}};
-    std::vector<std::string> best = {"best single: " +
-                                     result.best_path.filename().string()};
+    std::vector<std::string> best = {
+        "best single: " +
+        ShortNames::of_all(checkpoints_).of(result.best_path)};
     std::vector<std::string> soup = {std::string(search_.name) + " soup of " +
                                      std::to_string(ingredients_.size()) +
                                      ": " + out};
@@ -236,11 +233,12 @@ class SoupRun {
 
   // What each ingredient is worth, where that is known of all.
   void report_contributions(const SearchResult& result) const {
+    const auto names = ShortNames::of_all(checkpoints_);
     std::vector<std::vector<std::string>> rows;
     for (size_t i = 0; i < result.without.size(); ++i) {
       if (!result.without[i]) return;
       const Ingredient& ingredient = result.recipe.ingredients[i];
-      rows.push_back({ingredient.path.filename().string(),
+      rows.push_back({names.of(ingredient.path),
                       short_number(ingredient.weight),
                       score_text(*result.without[i])});
     }

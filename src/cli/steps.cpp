@@ -1,7 +1,9 @@
 #include "cli/steps.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "cli/describe.h"
 #include "core/log.h"
@@ -13,13 +15,6 @@ std::string number(const std::optional<int64_t>& value) {
   return value ? std::to_string(*value) : std::string();
 }
 
-std::string what(const Candidate& candidate) {
-  if (!candidate.set.empty()) {
-    return "set of " + std::to_string(candidate.set.size());
-  }
-  return candidate.path.empty() ? "all" : candidate.path.filename().string();
-}
-
 std::string verdict(const Candidate& candidate) {
   if (candidate.removes) return candidate.accepted ? "removed" : "kept";
   if (candidate.early) return "early";
@@ -28,16 +23,19 @@ std::string verdict(const Candidate& candidate) {
 
 }  // namespace
 
-Steps::Steps(const Output& output, size_t width, bool counts)
-    : output_(output), counts_(counts), columns_{{"step", 4, true},
-                                                 {"candidate", width, false},
-                                                 {"", 8, false},
-                                                 {"score", 9, true},
-                                                 {"gains", 6, true},
-                                                 {"losses", 6, true},
-                                                 {"p", 8, true},
-                                                 {"seen", 7, true},
-                                                 {"best", 9, true}} {}
+Steps::Steps(const Output& output, ShortNames names, bool counts)
+    : output_(output),
+      names_(std::move(names)),
+      counts_(counts),
+      columns_{{"step", 4, true},
+               {"candidate", std::max<size_t>(names_.widest(), 4), false},
+               {"", 8, false},
+               {"score", 9, true},
+               {"gains", 6, true},
+               {"losses", 6, true},
+               {"p", 8, true},
+               {"seen", 7, true},
+               {"best", 9, true}} {}
 
 void Steps::watch(SearchOptions& options) {
   options.on_score = [this](const std::filesystem::path& path,
@@ -50,7 +48,7 @@ void Steps::watch(SearchOptions& options) {
 void Steps::print(const std::filesystem::path& path, const Score& score) const {
   output_.object(describe_score(path, score));
   if (output_.json()) return;
-  log::info(path.filename().string() + ": " + score_text(score));
+  log::info(names_.of(path) + ": " + score_text(score));
 }
 
 void Steps::print(const Candidate& candidate) {
@@ -108,6 +106,13 @@ void Steps::summarize() const {
                   {"deviation", deviation}});
   output_.line("mean of " + std::to_string(orders_.size()) + " orders: " +
                text(mean) + ", standard deviation " + text(deviation));
+}
+
+std::string Steps::what(const Candidate& candidate) const {
+  if (!candidate.set.empty()) {
+    return "set of " + std::to_string(candidate.set.size());
+  }
+  return candidate.path.empty() ? "all" : names_.of(candidate.path);
 }
 
 std::vector<std::string> Steps::cells(const Candidate& candidate) const {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/output.h"
+#include "core/short_names.h"
 #include "soup/search.h"
 
 namespace soup {
@@ -11,9 +12,8 @@ namespace soup {
 /// Prints the steps of a search as it takes them.
 class Steps {
  public:
-  /// `width`: of the longest name of a candidate. `counts`: scores are shares
-  /// of examples.
-  Steps(const Output& output, size_t width, bool counts);
+  /// `names`: of the candidates. `counts`: scores are shares of examples.
+  Steps(const Output& output, ShortNames names, bool counts);
 
   /// Has `options` call this object, which must outlive the search.
   void watch(SearchOptions& options);
@@ -25,10 +25,12 @@ class Steps {
   void print(const Candidate& candidate);
   void print(const OrderResult& order);
   void print(const LearnedEpoch& epoch);
+  std::string what(const Candidate& candidate) const;
   std::vector<std::string> cells(const Candidate& candidate) const;
   std::string text(double score) const;
 
   const Output& output_;
+  ShortNames names_;
   bool counts_;
   std::vector<Column> columns_;
   bool begun_ = false;

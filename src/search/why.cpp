@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/short_names.h"
 #include "core/text.h"
 #include "search/in_memory.h"
 
@@ -75,6 +76,14 @@ bool is_much_weaker(const Score& other, const Score& kept) {
   return std::fabs(other.value - kept.value) > kWeaker * error;
 }
 
+ShortNames names_of(const Run& run) {
+  std::vector<std::filesystem::path> paths;
+  for (size_t i = 0; i < run.size(); ++i) {
+    paths.push_back(run.checkpoint(i).path());
+  }
+  return ShortNames(paths);
+}
+
 std::string reason(const Run& run, size_t kept,
                    std::span<const size_t> others) {
   Mixture all = {kept};
@@ -90,7 +99,7 @@ std::string reason(const Run& run, size_t kept,
            "--eval-cmd";
   }
   const Checkpoint& next = run.checkpoint(others.front());
-  const std::string name = next.path().filename().string();
+  const std::string name = names_of(run).of(next.path());
   const auto own = run.known({kept});
   const auto score = run.known({others.front()});
   if (own && score && is_much_weaker(*score, *own)) {
@@ -114,7 +123,7 @@ std::string reason(const Run& run, size_t kept,
 
 std::string why_single(const Run& run, size_t kept,
                        std::span<const size_t> others) {
-  return run.checkpoint(kept).path().filename().string() +
+  return names_of(run).of(run.checkpoint(kept).path()) +
          " was kept alone: " + reason(run, kept, others);
 }
 
