@@ -109,9 +109,8 @@ void Weights::load(const Checkpoint& checkpoint) {
   check_tensors(checkpoint, slots_, unused_);
   // A GPU would wait for one thread longer than for the copy to it.
   const bool elsewhere = !device_.is_same(host_);
-  parallel_for(std::ssize(slots_), elsewhere ? 0 : 1, [&](int64_t i) {
-    fill(static_cast<size_t>(i), checkpoint);
-  });
+  parallel_for(std::ssize(slots_), elsewhere ? 0 : 1,
+               [&](int64_t i) { fill(static_cast<size_t>(i), checkpoint); });
   const c10::InferenceMode guard;
   if (elsewhere) device_.copy_(host_);
 }

@@ -27,12 +27,12 @@ from resume import Search, make_data, make_zoo, steady
 
 LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_", "MASTER_", "TORCHELASTIC_",
              "SLURM_", "OMPI_", "PMI_")
-# Leaves who scored, and takes long enough to be killed. Rank 0 scores nothing
-# before all of its crew have begun, or a minute has passed: who starts late
+# Leaves who scored, and takes long enough to be killed. Nobody scores anything
+# before all of the crew have begun, or a minute has passed: who starts late
 # would have nothing to do.
 SLOW = ("--eval-cmd",
         'echo "$PPID" >> "calls.$WHO"; sleep 0.2; tries=600; '
-        'while [ "$WHO" = 0 ] && [ "$(ls calls.* | wc -l)" -lt "$CREW" ] && '
+        'while [ "$(ls calls.* | wc -l)" -lt "$CREW" ] && '
         '[ $((tries -= 1)) -gt 0 ]; do sleep 0.1; done; cksum < {} | cut -c1-3')
 FAST = ("--val", "noise.json", "--guard", "more/other.json", "--batch-size", "64")
 

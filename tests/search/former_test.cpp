@@ -71,7 +71,7 @@ TEST_F(FormerTest, AnErrorIsThrownWhereItIsAskedFor) {
   former_.look_ahead({0, 4});
   EXPECT_EQ(values(former_.form({0, 2})), (std::vector<float>{2.5F, -2.5F}));
   former_.look_ahead({0, 4});
-  expect_error<Error>([&] { former_.form({0, 4}); }, "NaN");
+  expect_error<Error>([&] { former_.form({0, 4}); }, "non-finite");
   EXPECT_EQ(values(former_.form({0, 3})), (std::vector<float>{4.5F, -4.5F}));
 }
 
