@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -53,9 +55,9 @@ class ScoringTest : public ::testing::Test {
     }
   }
 
-  Said score(const Others& others, bool logits, Device& own) {
+  Said score(const Others& others, bool logits,
+             const std::vector<Evaluator*>& evaluators) {
     Said said;
-    std::vector<Evaluator*> evaluators = own.all();
     Scoring scoring("eval", zoo_, evaluators, others);
     std::vector<Scoring::Item> items;
     for (size_t c = 0; c < zoo_.size(); ++c) {
@@ -93,7 +95,7 @@ class ScoringTest : public ::testing::Test {
     for (size_t i = 1; i < devices; ++i) {
       others.devices.push_back(all[i]->all());
     }
-    Said said = score(others, logits, *all.front());
+    Said said = score(others, logits, all.front()->all());
     int64_t seen = 0;
     for (const auto& device : all) {
       seen += device->first.seen + device->second.seen;
@@ -117,7 +119,8 @@ class ScoringTest : public ::testing::Test {
       others.emplace_back([&, rank] { take_part(store, rank); });
     }
     Device device;
-    return score({.store = &store, .processes = processes}, logits, device);
+    return score({.store = &store, .processes = processes}, logits,
+                 device.all());
   }
 
   std::vector<CheckpointPtr> zoo_;
@@ -147,7 +150,7 @@ TEST_F(ManyModels, AreNotCut) {
   Device own;
   Device other;
   const Others others{.devices = {other.all()}};
-  EXPECT_EQ(score(others, false, own), alone);
+  EXPECT_EQ(score(others, false, own.all()), alone);
   EXPECT_EQ(own.first.passes + other.first.passes, 20);
 }
 
@@ -163,21 +166,38 @@ TEST_F(ScoringTest, LogitsAreThoseOfAll) {
   EXPECT_EQ(judge->evaluate(*kept)->correct, scoring.score({1, 0}, {}).correct);
 }
 
-// One that begins a part and is not heard any more.
+/// Looks at nothing before `ready`: what others are to do is not done by then.
+class Patient : public TableEvaluator {
+ public:
+  explicit Patient(std::function<bool()> ready)
+      : TableEvaluator(kFirst), ready_(std::move(ready)) {}
+
+  bool look(const Checkpoint& weights,
+            const EvaluateOptions& options) override {
+    while (!ready_()) std::this_thread::yield();
+    return TableEvaluator::look(weights, options);
+  }
+
+ private:
+  std::function<bool()> ready_;
+};
+
+// One that is given a part and is not heard any more.
 TEST_F(ScoringTest, ThePartOfALostProcessIsHandedOutAgain) {
   const Said alone = score_on(1, true);
   MemoryStore store;
-  std::jthread mute([&] {
-    store.set("hello/1", "mute");
-    store.set("mute/answer/0", "{}");
-    while (!store.get("mute/job/1")) std::this_thread::yield();
-  });
+  store.set("hello/1", "mute");
+  store.set("mute/answer/0", "{}");
   Device device;
-  EXPECT_EQ(score({.store = &store, .processes = 2}, true, device), alone);
+  Patient first([&] { return store.get("mute/job/1").has_value(); });
+  EXPECT_EQ(
+      score({.store = &store, .processes = 2}, true, {&first, &device.second}),
+      alone);
 }
 
 TEST_F(ScoringTest, AProcessOfAnotherCommandIsRefused) {
   MemoryStore store;
+  std::atomic<bool> refused = false;
   std::jthread other([&] {
     Device device;
     SearchOptions options;
@@ -189,10 +209,13 @@ TEST_F(ScoringTest, AProcessOfAnotherCommandIsRefused) {
         },
         "was given something else than rank 0: the search was eval, is "
         "ensemble");
+    refused = true;
   });
   Device device;
-  EXPECT_EQ(score({.store = &store, .processes = 2}, false, device),
-            score_on(1, false));
+  Patient first([&] { return refused.load(); });
+  EXPECT_EQ(
+      score({.store = &store, .processes = 2}, false, {&first, &device.second}),
+      score_on(1, false));
 }
 
 TEST_F(ScoringTest, OneThatComesTooLateEndsInOrder) {
