@@ -14,7 +14,14 @@ imports, processor seconds, peak anonymous memory and peak resident memory
 
 Needs numpy, torch and safetensors; mergekit and sd-mecha are left out where
 they are not installed. The floor is what the system alone takes: reading all
-inputs (cat) and writing and syncing a file of the output's size.
+inputs (dd) and writing and syncing a file of the output's size.
+
+A disk of a known rate, 500 MB/s of device 254:0 here (lsblk), is had from the
+kernel, as root; with control groups of the second version by
+`systemd-run --scope -p IOReadBandwidthMax='/dev/vda 500M' COMMAND`, of the first:
+  slow=/sys/fs/cgroup/blkio/slow; mkdir $slow
+  echo 254:0 500000000 > $slow/blkio.throttle.read_bps_device
+  (echo $BASHPID > $slow/tasks; scripts/bench_mix.py --cold --count 4 --only paper)
 """
 
 import argparse
@@ -311,6 +318,8 @@ def show(results, rounds, size):
     read = best["floor"]["read"]
     print(f"\ninputs of {size / 1e6:.0f} MB, read by dd in {read:.2f} s "
           f"({size / 1e6 / read:.0f} MB/s)")
+    print(f"soup reads, mixes, writes and syncs {size / 1e6 / soup['seconds']:.0f} "
+          "MB of them a second")
     print(f"best of {rounds} rounds; ratios to soup")
     print(
         f"{'program':10} {'wall':>8} {'ratio':>6} {'work':>8} {'ratio':>6} "
