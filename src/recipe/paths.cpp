@@ -1,7 +1,5 @@
 #include "recipe/paths.h"
 
-#include <nlohmann/json.hpp>
-
 #include "core/file.h"
 #include "core/text.h"
 #include "soup/error.h"
@@ -39,9 +37,7 @@ fs::path recipe_folder(const fs::path& path) {
 std::string to_recipe(const fs::path& path, const fs::path& folder) {
   const fs::path base = real(folder.empty() ? fs::path(".") : folder);
   const std::string text = located(path).lexically_relative(base).string();
-  try {
-    nlohmann::json(text).dump();
-  } catch (const nlohmann::json::exception&) {
+  if (!is_utf8(text)) {
     throw Error(printable(path.string()) +
                 ": its name is not UTF-8 and cannot be written to a recipe");
   }

@@ -31,6 +31,7 @@ class Run {
   const Checkpoint& checkpoint(size_t index) const {
     return *checkpoints_[index];
   }
+  std::span<const CheckpointPtr> checkpoints() const { return checkpoints_; }
   size_t size() const { return checkpoints_.size(); }
   Recipe recipe(const Mixture& mixture) const {
     return hands_->recipe(mixture);

@@ -76,14 +76,6 @@ bool is_much_weaker(const Score& other, const Score& kept) {
   return std::fabs(other.value - kept.value) > kWeaker * error;
 }
 
-ShortNames names_of(const Run& run) {
-  std::vector<std::filesystem::path> paths;
-  for (size_t i = 0; i < run.size(); ++i) {
-    paths.push_back(run.checkpoint(i).path());
-  }
-  return ShortNames(paths);
-}
-
 std::string reason(const Run& run, size_t kept,
                    std::span<const size_t> others) {
   Mixture all = {kept};
@@ -99,7 +91,8 @@ std::string reason(const Run& run, size_t kept,
            "--eval-cmd";
   }
   const Checkpoint& next = run.checkpoint(others.front());
-  const std::string name = names_of(run).of(next.path());
+  const std::string name =
+      ShortNames::of_all(run.checkpoints()).of(next.path());
   const auto own = run.known({kept});
   const auto score = run.known({others.front()});
   if (own && score && is_much_weaker(*score, *own)) {
@@ -123,7 +116,7 @@ std::string reason(const Run& run, size_t kept,
 
 std::string why_single(const Run& run, size_t kept,
                        std::span<const size_t> others) {
-  return names_of(run).of(run.checkpoint(kept).path()) +
+  return ShortNames::of_all(run.checkpoints()).of(run.checkpoint(kept).path()) +
          " was kept alone: " + reason(run, kept, others);
 }
 

@@ -29,22 +29,6 @@ class ComplaintsOfNames : public testing::MergeFixture {
     }
     write(name, entries, {{"num_hidden_layers", 5}});
   }
-
-  Plan plan(const std::string& text) {
-    const Recipe made = recipe(text);
-    opened_ = open_ingredients(made);
-    return make_plan(made, pointers(opened_));
-  }
-
-  static const PlannedTensor& tensor(const Plan& plan,
-                                     const std::string& name) {
-    for (const PlannedTensor& t : plan.tensors) {
-      if (t.out.name == name) return t;
-    }
-    throw Error("no tensor " + name);
-  }
-
-  std::vector<CheckpointPtr> opened_;
 };
 
 // "What is t?" Every tensor says the numbers it is made with (--explain).

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "recipe/values.h"
+#include "soup/error.h"
 #include "support/temp_folder.h"
 
 /// Model folders on disk and recipes over them.
@@ -26,6 +27,20 @@ class MergeFixture : public ::testing::Test {
 
   Recipe recipe(const std::string& text) const {
     return parse_recipe(text, "r.yml", folder_.path());
+  }
+
+  Plan plan(const std::string& text) {
+    const Recipe made = recipe(text);
+    opened_ = open_ingredients(made);
+    return make_plan(made, pointers(opened_));
+  }
+
+  static const PlannedTensor& tensor(const Plan& plan,
+                                     const std::string& name) {
+    for (const PlannedTensor& t : plan.tensors) {
+      if (t.out.name == name) return t;
+    }
+    throw Error("no tensor " + name);
   }
 
   // Writes the soup of `text` to out/ and opens it.
@@ -55,6 +70,7 @@ class MergeFixture : public ::testing::Test {
   }
 
   TempFolder folder_;
+  std::vector<CheckpointPtr> opened_;  ///< by plan()
 };
 
 /// The mean of the models A and B.

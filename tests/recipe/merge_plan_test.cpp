@@ -5,7 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "recipe/values.h"
+#include "recipe/merge_fixture.h"
 #include "soup/error.h"
 #include "support/expect_error.h"
 #include "support/temp_folder.h"
@@ -44,49 +44,22 @@ void write_decoder(const std::filesystem::path& folder, int64_t layers,
       << R"(, "layer_types": ["x0", "x1", "x2", "x3"], "dtype": "float32"})";
 }
 
-class MergePlan : public ::testing::Test {
+class MergePlan : public testing::MergeFixture {
  protected:
   void SetUp() override {
     write_decoder(folder_ / "A", 4, 1);
     write_decoder(folder_ / "B", 4, 2);
   }
 
-  Recipe recipe(const std::string& text) const {
-    return parse_recipe(text, "r.yml", folder_.path());
-  }
-
-  Plan plan(const std::string& text) {
-    const Recipe made = recipe(text);
-    opened_ = open_ingredients(made);
-    std::vector<const Checkpoint*> ingredients;
-    for (const CheckpointPtr& c : opened_) ingredients.push_back(c.get());
-    return make_plan(made, ingredients);
-  }
-
-  static const PlannedTensor& tensor(const Plan& plan,
-                                     const std::string& name) {
-    for (const PlannedTensor& t : plan.tensors) {
-      if (t.out.name == name) return t;
-    }
-    throw Error("no tensor " + name);
-  }
-
   // First value of a tensor of the soup of `text`.
   float first_value(const std::string& text, const std::string& name) {
     const Recipe made = recipe(text);
     const auto opened = open_ingredients(made);
-    std::vector<const Checkpoint*> ingredients;
-    for (const CheckpointPtr& c : opened) ingredients.push_back(c.get());
-    make_soup(made, ingredients, folder_ / "out.safetensors", {.force = true});
+    make_soup(made, pointers(opened), folder_ / "out.safetensors",
+              {.force = true});
     const CheckpointPtr out = open_checkpoint(folder_ / "out.safetensors");
-    float value = 0;
-    const TensorData data = out->read(out->find(name).value());
-    std::memcpy(&value, data.bytes().data(), sizeof(value));
-    return value;
+    return static_cast<float>(values(*out, name)[0]);
   }
-
-  testing::TempFolder folder_;
-  std::vector<CheckpointPtr> opened_;
 };
 
 constexpr const char* kStack = R"(merge_method: linear

@@ -15,6 +15,7 @@ using testing::ReferenceOptions;
 using testing::ReferenceSearch;
 using testing::TableEvaluator;
 using testing::vector_checkpoint;
+using testing::vector_checkpoints;
 
 /// A zoo in which soups of one model are right on nearly the same examples.
 struct Zoo {
@@ -219,11 +220,7 @@ std::vector<CheckpointPtr> zoo_like_the_papers(size_t models, size_t examples,
       model.push_back(static_cast<float>(shared + own(engine)));
     }
   }
-  std::vector<CheckpointPtr> zoo;
-  for (size_t k = 0; k < models; ++k) {
-    zoo.push_back(vector_checkpoint(std::to_string(k), margins[k]));
-  }
-  return zoo;
+  return vector_checkpoints(margins);
 }
 
 // What a rejection reads, and that no exact order could read less than what

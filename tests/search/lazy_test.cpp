@@ -13,7 +13,7 @@ namespace {
 using testing::expect_error;
 using testing::TableEvaluator;
 using testing::TempFolder;
-using testing::vector_checkpoint;
+using testing::vector_checkpoints;
 
 /// Models whose margins are common ones and their own, the later the worse or
 /// in any order.
@@ -29,11 +29,7 @@ std::vector<CheckpointPtr> draw_zoo(std::mt19937& engine, size_t models,
       model.push_back(static_cast<float>(shared + own(engine)));
     }
   }
-  std::vector<CheckpointPtr> zoo;
-  for (size_t k = 0; k < models; ++k) {
-    zoo.push_back(vector_checkpoint(std::to_string(k), margins[k]));
-  }
-  return zoo;
+  return vector_checkpoints(margins);
 }
 
 struct Outcome {
@@ -109,10 +105,7 @@ std::vector<CheckpointPtr> zoo_with_a_tail(size_t models, size_t examples,
       margins[k].push_back(static_cast<float>(shared + own(engine)));
     }
   }
-  std::vector<CheckpointPtr> zoo;
-  for (size_t k = 0; k < models; ++k) {
-    zoo.push_back(vector_checkpoint(std::to_string(k), margins[k]));
-  }
+  std::vector<CheckpointPtr> zoo = vector_checkpoints(margins);
   std::shuffle(zoo.begin(), zoo.end(), engine);
   return zoo;
 }

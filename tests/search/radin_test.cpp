@@ -14,7 +14,7 @@ namespace {
 
 using testing::TableEvaluator;
 using testing::TempFolder;
-using testing::vector_checkpoint;
+using testing::vector_checkpoints;
 
 constexpr int64_t kExamples = 40;
 constexpr size_t kModels = 7;
@@ -37,14 +37,6 @@ Margins margins(uint32_t seed) {
     for (float& m : model) m = static_cast<float>(draw(engine));
   }
   return all;
-}
-
-std::vector<CheckpointPtr> zoo(const Margins& all) {
-  std::vector<CheckpointPtr> made;
-  for (size_t k = 0; k < all.size(); ++k) {
-    made.push_back(vector_checkpoint(std::to_string(k), all[k]));
-  }
-  return made;
 }
 
 int64_t correct(const Margins& all, const std::vector<size_t>& set) {
@@ -82,7 +74,8 @@ TEST(Radin, FindsTheBestOfWhatItDraws) {
     std::vector<Candidate> tried;
     SearchOptions options{.seed = seed, .budget = 1 + seed % 3};
     options.on_candidate = [&](const Candidate& c) { tried.push_back(c); };
-    const auto result = find_search("radin").run(zoo(all), &evaluator, options);
+    const auto result =
+        find_search("radin").run(vector_checkpoints(all), &evaluator, options);
     EXPECT_EQ(result.best_single->correct, best_single(all));
     EXPECT_EQ(
         result.score->correct,
@@ -112,7 +105,7 @@ TEST(Radin, GoesOnWhereItStopped) {
     std::optional<int64_t> found;
     try {
       found = find_search("radin")
-                  .run(zoo(all), &evaluator, options)
+                  .run(vector_checkpoints(all), &evaluator, options)
                   .score->correct;
     } catch (const Error& error) {
       EXPECT_STREQ(error.what(), "killed");
@@ -139,7 +132,8 @@ TEST(Radin, NeedsLogits) {
   ScoresOnly evaluator;
   testing::expect_error<UsageError>(
       [&] {
-        find_search("radin").run(zoo(margins(1)), &evaluator, {.budget = 1});
+        find_search("radin").run(vector_checkpoints(margins(1)), &evaluator,
+                                 {.budget = 1});
       },
       "--budget: ranks ensembles, which takes logits");
 }

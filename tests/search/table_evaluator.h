@@ -24,6 +24,16 @@ inline CheckpointPtr vector_checkpoint(const std::string& path,
   return made;
 }
 
+/// Such models, called "0", "1", and so on.
+inline std::vector<CheckpointPtr> vector_checkpoints(
+    const std::vector<std::vector<float>>& values) {
+  std::vector<CheckpointPtr> made;
+  for (size_t k = 0; k < values.size(); ++k) {
+    made.push_back(vector_checkpoint(std::to_string(k), values[k]));
+  }
+  return made;
+}
+
 /// An evaluator without a model: the margin of example i is w[first + i], so it
 /// is right when w[first + i] > 0, and a soup's margins are the means of its
 /// ingredients'. As logits they are those of class 1, which is the true one,
