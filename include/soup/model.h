@@ -77,6 +77,8 @@ class Model {
   /// geometry alone: with n equal to it, the logits of an example depend on the
   /// example and the weights, bit for bit, on any number of threads.
   virtual int64_t unit() const = 0;
+  /// The fewest examples that forward() computes: fewer are no less work.
+  virtual int64_t least_batch() const { return 1; }
   /// Swaps in the weights of `checkpoint` (converted to float32 on the
   /// device). Throws Error naming the tensor that is missing, unknown, or has
   /// another shape or a type that is no float.

@@ -10,6 +10,7 @@
 #include "core/progress.h"
 #include "core/threads.h"
 #include "eval/crew.h"
+#include "eval/gpu_memory.h"
 #include "eval/module.h"
 #include "eval/resident.h"
 #include "soup/error.h"
@@ -43,7 +44,7 @@ std::vector<BatchMoments> all_moments(const Model& model, const Resident& data,
   const std::vector<int64_t> order = shuffled(count, seed);
   Progress progress("batchnorm", count, Unit::kExamples);
   std::vector<std::vector<BatchMoments>> found(static_cast<size_t>(batches));
-  crew.run(batches, [&](int64_t b) {
+  const auto take = [&](int64_t b) {
     const c10::InferenceMode guard;
     const int64_t begin = count * b / batches;
     const int64_t size = count * (b + 1) / batches - begin;
@@ -52,7 +53,14 @@ std::vector<BatchMoments> all_moments(const Model& model, const Resident& data,
     found[static_cast<size_t>(b)] =
         model.moments(data.batch(which, size).front());
     progress.add(size);
-  });
+  };
+  // Smaller batches are normalised by other moments: that is for the user.
+  if (!fits_in_memory(model.device(), [&] { crew.run(batches, take); })) {
+    throw Error("the memory of the GPU is too small for batches of " +
+                std::to_string(batch_size) +
+                " pictures; --device cpu gives the same result, a smaller "
+                "--batch-size another");
+  }
   // In the order of the batches, whoever was first to finish.
   if (found.front().empty()) {
     throw Error("--model: moments of BatchNorm cannot be taken from a file's " +

@@ -140,7 +140,7 @@ void Logits::compute_fast(std::span<const int64_t> which,
 void Logits::compute(const Model& model, at::ScalarType type,
                      std::span<const int64_t> which,
                      std::vector<float>& logits) {
-  halve_until_it_fits(unit_,
+  halve_until_it_fits(model, unit_,
                       [&] { compute_units(model, type, which, logits); });
 }
 

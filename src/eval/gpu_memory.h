@@ -1,14 +1,24 @@
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <functional>
 
+#include "soup/model.h"
+
 namespace soup {
 
-/// Calls `work`, which takes `unit` examples at a time, and where the memory of
-/// the GPU is too small for that once more from its beginning with half as
-/// many, which is announced; `unit` stays so. Throws Error when it is too small
-/// for one.
-void halve_until_it_fits(int64_t& unit, const std::function<void()>& work);
+/// Calls `work`; false when the memory of the GPU `device` was too small for
+/// it. Whatever else it throws is thrown on.
+bool fits_in_memory(const at::Device& device,
+                    const std::function<void()>& work);
+
+/// Calls `work`, which has `model` take `unit` examples at a time, and where
+/// the memory of its GPU is too small for that once more from its beginning
+/// with half as many, which is announced; `unit` stays so. Throws Error when it
+/// is too small for the fewest that the model can take.
+void halve_until_it_fits(const Model& model, int64_t& unit,
+                         const std::function<void()>& work);
 
 }  // namespace soup

@@ -127,7 +127,7 @@ LossSlope Gradients::differentiate(const Checkpoint& weights,
   const Following following(parameters_);
   const WithoutOneDnn plain;
   Part sum;
-  halve_until_it_fits(unit_, [&] { sum = sum_of(which, factor); });
+  halve_until_it_fits(model_, unit_, [&] { sum = sum_of(which, factor); });
   const double share = 1.0 / static_cast<double>(which.size());
   auto gradient = zeros_like(weights);
   for (size_t k = 0; k < parameters_.size(); ++k) {

@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -139,6 +140,39 @@ TEST_F(BatchNorms, TypesAreKept) {
   const auto from = random_resnet(1, DType::kBF16);
   EXPECT_EQ(read(*recompute(*from, 16), "bn1.running_var").scalar_type(),
             at::kBFloat16);
+}
+
+/// A processor's memory in which nothing of half a MB finds place.
+class SmallMemory : public c10::Allocator {
+ public:
+  SmallMemory() { c10::SetCPUAllocator(this, 1); }
+  ~SmallMemory() override { c10::SetCPUAllocator(real_, 1); }
+  c10::DataPtr allocate(size_t bytes) override {
+    TORCH_CHECK_WITH(OutOfMemoryError, bytes < 1 << 19, "CUDA out of memory");
+    return real_->allocate(bytes);
+  }
+  c10::DeleterFnPtr raw_deleter() const override {
+    return real_->raw_deleter();
+  }
+  void copy_data(void* to, const void* from, size_t bytes) const override {
+    real_->copy_data(to, from, bytes);
+  }
+
+ private:
+  c10::Allocator* real_ = c10::GetCPUAllocator();
+};
+
+// Halving it would change the result.
+TEST_F(BatchNorms, ABatchTooLargeForTheMemoryNamesTheOption) {
+  const auto from = random_resnet();
+  const auto expected = recompute(*from, 7);
+  const SmallMemory small;
+  expect_error<Error>([&] { recompute(*from, kCount); },
+                      "too small for batches of 50 pictures; --device cpu "
+                      "gives the same result, a smaller --batch-size another");
+  const char* name = "layer4.0.bn2.running_var";
+  EXPECT_TRUE(
+      at::equal(read(*expected, name), read(*recompute(*from, 7), name)));
 }
 
 TEST_F(BatchNorms, MistakesAreErrors) {

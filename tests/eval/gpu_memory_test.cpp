@@ -1,6 +1,7 @@
 #include "eval/gpu_memory.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
 
@@ -33,8 +34,9 @@ class Small : public Model {
   std::string identity() const override { return {}; }
   const ModelInput& input() const override { return input_; }
   int64_t classes() const override { return kClasses; }
-  const at::Device& device() const override { return device_; }
+  const at::Device& device() const override { return place; }
   int64_t unit() const override { return 16; }
+  int64_t least_batch() const override { return least; }
   void load(const Checkpoint& weights) override {
     weight_.copy_(to_tensor(weights.tensors()[0], weights.read(0)));
   }
@@ -49,10 +51,12 @@ class Small : public Model {
     return {{.value = weight_, .sources = {"weight"}}};
   }
 
+  int64_t least = 1;
+  at::Device place = at::kCPU;
+
  private:
   int64_t fit_;
   ModelInput input_;
-  at::Device device_ = at::kCPU;
   at::Tensor weight_ = at::zeros({kClasses, kFeatures});
 };
 
@@ -137,23 +141,94 @@ TEST_F(GpuMemory, DifferentiatesFewerAtATimeWhereItIsTooSmall) {
 TEST_F(GpuMemory, SaysSoOnce) {
   log::set_level(log::Level::kNormal);
   ::testing::internal::CaptureStderr();
+  const Small model(1);
   int64_t unit = 16;
   const auto work = [&] {
     if (unit > 8) TORCH_CHECK_WITH(OutOfMemoryError, false, "1 GiB");
   };
-  halve_until_it_fits(unit, work);
-  halve_until_it_fits(unit, work);
+  halve_until_it_fits(model, unit, work);
+  halve_until_it_fits(model, unit, work);
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "soup: info: out of memory on the GPU: from now on as with "
             "--batch-size 8\n");
 }
 
 TEST_F(GpuMemory, OtherFailuresAreNoneOfIt) {
+  const Small model(1);
   int64_t unit = 16;
   expect_error<Error>(
-      [&] { halve_until_it_fits(unit, [] { throw Error("no such weight"); }); },
+      [&] {
+        halve_until_it_fits(model, unit, [] { throw Error("no such weight"); });
+      },
       "no such weight");
   EXPECT_EQ(unit, 16);
+}
+
+TEST_F(GpuMemory, ABatchThatCannotBeSmallerNamesTheWayOut) {
+  Small model(1);
+  model.least = 6;
+  int64_t unit = 16;
+  const auto work = [] { TORCH_CHECK_WITH(OutOfMemoryError, false, "1 GiB"); };
+  expect_error<Error>([&] { halve_until_it_fits(model, unit, work); },
+                      "too small for the 6 examples that --model was exported "
+                      "for; export it again");
+}
+
+/// What libraries say that do not get their memory from libtorch.
+TEST_F(GpuMemory, KnowsTheWordsOfOthers) {
+  const Small model(1);
+  for (const char* text :
+       {"CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"}) {
+    int64_t unit = 16;
+    halve_until_it_fits(model, unit, [&] {
+      if (unit > 4) throw std::runtime_error(text);
+    });
+    EXPECT_EQ(unit, 4) << text;
+  }
+}
+
+/// The allocator of a GPU whose memory is too small, in its place.
+class FullMemory : public c10::DeviceAllocator {
+ public:
+  FullMemory() { c10::SetAllocator(c10::kCUDA, this); }
+  ~FullMemory() override { c10::SetAllocator(c10::kCUDA, nullptr); }
+  c10::DataPtr allocate(size_t /*bytes*/) override { return {}; }
+  void copy_data(void*, const void*, size_t) const override {}
+  bool initialized() override { return true; }
+  void emptyCache(c10::MempoolId_t /*pool*/) override { ++emptied; }
+  void recordStream(const c10::DataPtr&, c10::Stream) override {}
+  c10::CachingDeviceAllocator::DeviceStats getDeviceStats(
+      c10::DeviceIndex device) override {
+    c10::CachingDeviceAllocator::DeviceStats stats;
+    if (device == 2) stats.num_ooms = failed;
+    return stats;
+  }
+  void resetAccumulatedStats(c10::DeviceIndex) override {}
+  void resetPeakStats(c10::DeviceIndex) override {}
+
+  int64_t failed = 0;
+  int emptied = 0;
+};
+
+// As the code in a .pt2 does.
+TEST_F(GpuMemory, IsSeenWhereTheFailureDoesNotSayWhatItWas) {
+  if (at::hasCUDA()) GTEST_SKIP() << "has the allocator of a GPU";
+  FullMemory memory;
+  memory.failed = 7;
+  Small model(1);
+  model.place = at::Device(at::kCUDA, 2);
+  int64_t unit = 16;
+  halve_until_it_fits(model, unit, [&] {
+    if (unit <= 8) return;
+    ++memory.failed;
+    throw std::runtime_error("run_func_(...) API call failed");
+  });
+  EXPECT_EQ(unit, 8);
+  EXPECT_EQ(memory.emptied, 1);
+  const auto broken = [] { throw std::runtime_error("API call failed"); };
+  EXPECT_THROW(halve_until_it_fits(model, unit, broken), std::runtime_error);
+  EXPECT_EQ(unit, 8);
 }
 
 /// A program in which memory runs out, of which TorchScript hands on the text.
