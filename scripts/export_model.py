@@ -217,9 +217,9 @@ def input_names(taken):
 
 
 def batch_of(info):
-    """Examples of a batch, which is fixed: what is compiled for any number
-    turns out to be for few. On a processor about eight of 224 x 224 pixels, as
-    conv_unit() of src/model/conv_network.cpp, or 1024 tokens."""
+    """The most examples of a batch, for which the code is tuned. On a processor
+    about eight of 224 x 224 pixels, as conv_unit() of
+    src/model/conv_network.cpp, or 1024 tokens."""
     if DEVICE != "cpu":
         return 128
     if "tensors" in info:
@@ -228,6 +228,17 @@ def batch_of(info):
     else:
         fit = 8 * 224 * 224 // (info["size"] * info["size"])
     return 1 << (min(max(fit, 1), 64).bit_length() - 1)
+
+
+def least_batch(program, batch):
+    """The fewest examples that the program takes: all where tracing has fixed
+    their number."""
+    taken = next(node.meta["val"] for node in program.graph.nodes
+                 if node.op == "placeholder")
+    examples = taken.shape[0]
+    if isinstance(examples, int):
+        return batch
+    return int(program.range_constraints[examples.node.expr].lower)
 
 
 def export(model, info, out):
@@ -239,7 +250,7 @@ def export(model, info, out):
     logits = self_test(model, names, shapes, taken)
     batch = batch_of(info)
     metadata = {
-        "soup.version": "1",
+        "soup.version": "2",
         "soup.torch": ".".join(torch.__version__.split("+")[0].split(".")[:2]),
         "soup.tensors": [{"name": n, "shape": shapes[n]} for n in names],
         "soup.aliases": aliases,
@@ -252,16 +263,24 @@ def export(model, info, out):
     values = tuple(state[name].detach().clone() for name in names)
     inputs = [test_input([batch, *one["shape"]], one["limit"], i)
               for i, one in enumerate(taken)]
+    # Fewer as well, where the model can: the memory of a GPU may be too small
+    # for all.
+    examples = {0: torch.export.Dim.AUTO(min=1, max=batch)}
     program = torch.export.export(
         # Tracing leaves tensors without values in it.
         WithWeights(copy.deepcopy(model), input_names(taken), names),
-        (*inputs, *values), strict=False)
+        (*inputs, *values), strict=False, dynamic_shapes={
+            "values": (examples,) * len(inputs) + ({},) * len(values)})
+    metadata["soup.least_batch"] = least_batch(program, batch)
     torch._inductor.aoti_compile_and_package(
         program, package_path=str(out), inductor_configs={
             # soup has threads of its own, one batch each.
             "cpp.threads": 1,
             # Runs with every libtorch, with CUDA or without.
             "aot_inductor.link_libtorch": DEVICE != "cpu",
+            # That makes torch's test of the compiler fail, after which no
+            # vectors are used: several times slower.
+            "cpp.vec_isa_ok": True,
             "aot_inductor.metadata": {
                 key: value if isinstance(value, str) else json.dumps(value)
                 for key, value in metadata.items()}})

@@ -31,7 +31,8 @@ struct ExportedInfo {
   std::vector<std::string> ignored;  ///< tensors of checkpoints without a place
   ModelInput input;
   int64_t classes = 0;
-  int64_t batch = 0;  ///< examples that it takes at a time, no more, no less
+  int64_t batch = 0;        ///< the most examples that it takes at a time
+  int64_t least_batch = 0;  ///< the fewest
   TestLogits logits;
 };
 
@@ -53,6 +54,15 @@ class Metadata {
     return parse_json(text(key), where_ + ": " + key);
   }
   const std::string& where() const { return where_; }
+  /// Files of the first version take whole batches only.
+  int64_t least_batch(int64_t batch) const {
+    const std::string version = text("soup.version");
+    if (version == "1") return batch;
+    if (version == "2") return json("soup.least_batch").get<int64_t>();
+    throw Error(where_ + ": is of version " + printable(version) +
+                ", which this soup does not know; export it again with its "
+                "scripts/export_model.py");
+  }
 
  private:
   std::unordered_map<std::string, std::string> values_;
@@ -129,12 +139,14 @@ ExportedInfo read_info(const Metadata& metadata) {
     info.input = read_input(metadata.json("soup.input"), metadata.where());
     info.classes = metadata.json("soup.classes").get<int64_t>();
     info.batch = metadata.json("soup.batch").get<int64_t>();
+    info.least_batch = metadata.least_batch(info.batch);
     info.logits = metadata.json("soup.self_test").get<TestLogits>();
   } catch (const nlohmann::json::exception& error) {
     throw Error(metadata.where() +
                 ": its metadata is damaged: " + printable(error.what()));
   }
-  if (info.classes < 1 || info.batch < 1 || info.batch > 1 << 16) {
+  if (info.classes < 1 || info.batch < 1 || info.batch > 1 << 16 ||
+      info.least_batch < 1 || info.least_batch > info.batch) {
     throw Error(metadata.where() + ": its metadata has no sense");
   }
   return info;
@@ -167,6 +179,7 @@ class Exported : public Model {
         input_(info.input),
         classes_(info.classes),
         batch_(info.batch),
+        least_batch_(info.least_batch),
         device_(device),
         weights_(info.slots, one_of(info.ignored), device) {
     for (const Slot& slot : info.slots) views_.push_back(weights_[slot.name]);
@@ -178,6 +191,7 @@ class Exported : public Model {
   int64_t classes() const override { return classes_; }
   const at::Device& device() const override { return device_; }
   int64_t unit() const override { return batch_; }
+  int64_t least_batch() const override { return least_batch_; }
   void load(const Checkpoint& checkpoint) override {
     weights_.load(checkpoint);
   }
@@ -189,7 +203,7 @@ class Exported : public Model {
       const int64_t size = std::min(batch_, count - begin);
       std::vector<at::Tensor> batch;
       for (const at::Tensor& input : inputs) {
-        batch.push_back(padded(input.narrow(0, begin, size)));
+        batch.push_back(filled_up(input.narrow(0, begin, size)));
       }
       rows.push_back(run(std::move(batch)).narrow(0, 0, size));
     }
@@ -197,19 +211,20 @@ class Exported : public Model {
   }
 
  private:
-  at::Tensor padded(const at::Tensor& part) const {
-    const int64_t missing = batch_ - part.size(0);
-    if (missing == 0) return part.contiguous();
+  at::Tensor filled_up(const at::Tensor& part) const {
+    const int64_t missing = least_batch_ - part.size(0);
+    if (missing <= 0) return part.contiguous();
     std::vector<int64_t> rest = part.sizes().vec();
     rest[0] = missing;
     return at::cat({part, at::zeros(rest, part.options())});
   }
 
   at::Tensor run(std::vector<at::Tensor> inputs) const {
+    const int64_t count = inputs.front().size(0);
     inputs.insert(inputs.end(), views_.begin(), views_.end());
     const std::vector<at::Tensor> outputs = loader_->run(inputs);
     if (outputs.size() != 1 || outputs[0].dim() != 2 ||
-        outputs[0].size(0) != batch_ || outputs[0].size(1) != classes_) {
+        outputs[0].size(0) != count || outputs[0].size(1) != classes_) {
       throw Error(where_ + ": does not give logits [examples, " +
                   std::to_string(classes_) + "]");
     }
@@ -222,6 +237,7 @@ class Exported : public Model {
   ModelInput input_;
   int64_t classes_;
   int64_t batch_;
+  int64_t least_batch_;
   at::Device device_;
   Weights weights_;
   std::vector<at::Tensor> views_;
@@ -244,8 +260,8 @@ std::unique_ptr<AOTIModelPackageLoader> open_package(const fs::path& file,
   const size_t at_once =
       device.is_cpu() ? static_cast<size_t>(default_threads()) : 1;
   try {
-    return std::make_unique<AOTIModelPackageLoader>(file.string(), "model",
-                                                    false, at_once);
+    return std::make_unique<AOTIModelPackageLoader>(
+        file.string(), "model", false, at_once, device.index());
   } catch (const std::exception& error) {
     throw Error(file.string() + ": cannot be loaded: " +
                 printable(torch_message(error)) + kWayOut);

@@ -45,7 +45,7 @@ class Noting : public Model {
   const ModelInput& input() const override { return taken; }
   int64_t classes() const override { return 2; }
   const at::Device& device() const override { return device_; }
-  int64_t unit() const override { return 1; }
+  int64_t unit() const override { return batch; }
   void load(const Checkpoint& weights) override {
     if (baked && weight_.defined()) return;
     weight_ = to_tensor(weights.tensors()[0], weights.read(0));
@@ -55,8 +55,9 @@ class Noting : public Model {
     for (const at::Tensor& more : inputs.slice(1)) {
       rows = rows + more.flatten(1).to(at::kFloat);
     }
-    const at::Tensor logits = rows.matmul(weight_.t());
+    at::Tensor logits = rows.matmul(weight_.t());
     seen = inputs.vec();
+    if (rows.size(0) == wrong) logits = logits + 1;
     const at::Tensor row = logits.to(at::kDouble).flatten();
     said.emplace_back(row.data_ptr<double>(),
                       row.data_ptr<double>() + row.numel());
@@ -64,6 +65,8 @@ class Noting : public Model {
   }
 
   bool baked = false;
+  int64_t batch = 1;
+  int64_t wrong = 0;  ///< the number of examples of which it says otherwise
   mutable std::vector<at::Tensor> seen;  ///< last
   mutable TestLogits said;
   ModelInput taken = tiny();
@@ -96,6 +99,27 @@ TEST(SelfTest, TellsBakedWeights) {
   baked.baked = true;
   expect_error<Error>([&] { self_test(baked, slots, expected, "net.pt2"); },
                       "net.pt2: gives other logits");
+}
+
+TEST(SelfTest, IsOfFewExamplesAndOfAWholeBatch) {
+  const std::vector<Slot> slots = {same_slot("weight", {2, 4})};
+  TestLogits expected(2, std::vector<double>(4));
+  for (size_t set = 0; set < 2; ++set) {
+    Noting model;
+    EXPECT_THROW(self_test(model, slots, expected, "x"), Error);
+    expected[set] = model.said.back();
+  }
+  for (const int64_t wrong : {2, 8, 0}) {
+    Noting model;
+    model.batch = 8;
+    model.wrong = wrong;
+    const auto test = [&] { self_test(model, slots, expected, "net.pt2"); };
+    if (wrong == 0) {
+      test();
+    } else {
+      expect_error<Error>(test, "net.pt2: gives other logits");
+    }
+  }
 }
 
 TEST(SelfTest, IdsLieBelowTheirLimit) {
