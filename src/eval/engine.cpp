@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/Event.h>
 #include <malloc.h>
 
 #include <algorithm>
@@ -22,6 +23,30 @@ void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
 }
+
+/// Logits of a GPU on their way to the host, behind what it was told before:
+/// it goes on with what it is told after.
+class Arriving {
+ public:
+  explicit Arriving(const at::Tensor& logits)
+      : host_(at::empty(
+            logits.sizes(),
+            at::TensorOptions().dtype(at::kFloat).pinned_memory(true))),
+        arrived_(logits.device().type()) {
+    host_.copy_(logits.to(at::kFloat), /*non_blocking=*/true);
+    const c10::impl::VirtualGuardImpl gpu(logits.device().type());
+    arrived_.record(gpu.getStream(logits.device()));
+  }
+
+  const at::Tensor& wait() const {
+    arrived_.synchronize();
+    return host_;
+  }
+
+ private:
+  at::Tensor host_;
+  c10::Event arrived_;
+};
 
 }  // namespace
 
@@ -61,6 +86,7 @@ Logits::Logits(Engine& engine, const Resident& resident,
       resident_(resident),
       projection_(projection),
       metric_(find_row(metrics(), options.metric, "metric")),
+      judging_threads_(engine.model->device().is_cpu() ? 1 : options.threads),
       unit_(engine.model->device().is_cpu() ? sized_unit()
                                             : options.batch_size) {}
 
@@ -78,9 +104,9 @@ int64_t Logits::sized_unit() const {
 }
 
 int64_t Logits::at_once() const {
-  // A GPU waits while its answers are judged, and computes whole units anew
-  // for the few that are too close to call.
-  constexpr int64_t units_of_gpu = 16;
+  // A GPU waits while its last answers are judged, and computes whole units
+  // anew for the few that are too close to call.
+  constexpr int64_t units_of_gpu = 8;
   return unit_ * (engine_.model->device().is_cpu() ? engine_.crew.size()
                                                    : units_of_gpu);
 }
@@ -103,7 +129,7 @@ void Logits::begin() {
   std::vector<float> fast;
   std::vector<float> exact;
   compute_fast(which, fast);
-  compute(*engine_.model, at::kFloat, which, exact);
+  compute_exact(which, exact);
   band_ = error_band(fast, exact);
   rechecked_ = 0;
 }
@@ -111,18 +137,13 @@ void Logits::begin() {
 void Logits::look(std::span<const int64_t> which, std::vector<float>& logits) {
   compute_fast(which, logits);
   if (!engine_.precision.recheck) return;
-  const auto classes = static_cast<size_t>(projection_.classes());
-  std::vector<size_t> places;
+  const std::vector<size_t> places = close_calls(which, logits);
+  if (places.empty()) return;
   std::vector<int64_t> close;
-  for (size_t i = 0; i < which.size(); ++i) {
-    const std::span row(logits.data() + i * classes, classes);
-    if (!is_close(row, label(which[i], row), band_, metric_)) continue;
-    places.push_back(i);
-    close.push_back(which[i]);
-  }
-  if (close.empty()) return;
+  for (const size_t i : places) close.push_back(which[i]);
   std::vector<float> exact;
-  compute(*engine_.model, at::kFloat, close, exact);
+  compute_exact(close, exact);
+  const auto classes = static_cast<size_t>(projection_.classes());
   for (size_t i = 0; i < places.size(); ++i) {
     std::copy_n(exact.data() + i * classes, classes,
                 logits.data() + places[i] * classes);
@@ -130,60 +151,90 @@ void Logits::look(std::span<const int64_t> which, std::vector<float>& logits) {
   rechecked_ += std::ssize(close);
 }
 
+std::vector<size_t> Logits::close_calls(
+    std::span<const int64_t> which, const std::vector<float>& logits) const {
+  const auto classes = static_cast<size_t>(projection_.classes());
+  std::vector<uint8_t> close(which.size());
+  parallel_for(std::ssize(which), judging_threads_, [&](int64_t k) {
+    const auto i = static_cast<size_t>(k);
+    const std::span row(logits.data() + i * classes, classes);
+    close[i] = is_close(row, label(which[i], row), band_, metric_) ? 1 : 0;
+  });
+  std::vector<size_t> places;
+  for (size_t i = 0; i < close.size(); ++i) {
+    if (close[i] != 0) places.push_back(i);
+  }
+  return places;
+}
+
 void Logits::compute_fast(std::span<const int64_t> which,
                           std::vector<float>& logits) {
   const Tf32Guard guard(engine_.precision.tf32);
-  compute(engine_.fast ? *engine_.fast : *engine_.model, engine_.precision.type,
+  compute({.model = engine_.fast ? *engine_.fast : *engine_.model,
+           .type = engine_.precision.type},
           which, logits);
 }
 
-void Logits::compute(const Model& model, at::ScalarType type,
-                     std::span<const int64_t> which,
+// On a GPU in small units: most of a large one would be filling. On a CPU in
+// those of fp32, to give its bits.
+void Logits::compute_exact(std::span<const int64_t> which,
+                           std::vector<float>& logits) {
+  compute({.model = *engine_.model,
+           .type = at::kFloat,
+           .divisor = engine_.model->device().is_cpu() ? 1 : 4},
+          which, logits);
+}
+
+void Logits::compute(const Pass& pass, std::span<const int64_t> which,
                      std::vector<float>& logits) {
-  halve_until_it_fits(model, unit_,
-                      [&] { compute_units(model, type, which, logits); });
+  halve_until_it_fits(pass.model, unit_, [&] {
+    const int64_t unit = std::max<int64_t>(unit_ / pass.divisor, 1);
+    compute_units(pass, unit, which, logits);
+  });
 }
 
 // Units of one shape give each example the same logits whatever stands beside
 // it.
-void Logits::compute_units(const Model& model, at::ScalarType type,
+void Logits::compute_units(const Pass& pass, int64_t unit,
                            std::span<const int64_t> which,
                            std::vector<float>& logits) {
-  const int64_t outputs = model.classes();
+  const int64_t outputs = pass.model.classes();
   const int64_t classes = projection_.classes();
-  const int64_t units = (std::ssize(which) + unit_ - 1) / unit_;
+  const int64_t units = (std::ssize(which) + unit - 1) / unit;
   logits.resize(which.size() * static_cast<size_t>(classes));
   const auto part_of = [&](int64_t u) {
-    const auto begin = static_cast<size_t>(u * unit_);
+    const auto begin = static_cast<size_t>(u * unit);
     return which.subspan(
-        begin, std::min(static_cast<size_t>(unit_), which.size() - begin));
+        begin, std::min(static_cast<size_t>(unit), which.size() - begin));
   };
   const auto forward = [&](int64_t u) {
-    const c10::InferenceMode guard;
-    std::vector<at::Tensor> inputs = resident_.batch(part_of(u), unit_);
+    std::vector<at::Tensor> inputs = resident_.batch(part_of(u), unit);
     for (at::Tensor& input : inputs) {
-      if (input.is_floating_point()) input = input.to(type);
+      if (input.is_floating_point()) input = input.to(pass.type);
     }
-    return model.forward(inputs);
+    return pass.model.forward(inputs);
   };
-  const auto read = [&](int64_t u, const at::Tensor& made) {
-    const c10::InferenceMode guard;
-    const at::Tensor out = made.to(at::kCPU, at::kFloat).contiguous();
-    const auto* const rows = out.const_data_ptr<float>();
+  const auto read = [&](int64_t u, const at::Tensor& host) {
+    const auto* const rows = host.const_data_ptr<float>();
     for (int64_t i = 0; i < std::ssize(part_of(u)); ++i) {
       projection_.apply({rows + i * outputs, static_cast<size_t>(outputs)},
-                        {logits.data() + (u * unit_ + i) * classes,
+                        {logits.data() + (u * unit + i) * classes,
                          static_cast<size_t>(classes)});
     }
   };
-  if (model.device().is_cpu()) {
-    engine_.crew.run(units, [&](int64_t u) { read(u, forward(u)); });
+  if (pass.model.device().is_cpu()) {
+    engine_.crew.run(units, [&](int64_t u) {
+      const c10::InferenceMode guard;
+      read(u, forward(u).to(at::kFloat).contiguous());
+    });
     return;
   }
-  // A GPU goes on with the next while one is read.
-  std::vector<at::Tensor> made;
-  for (int64_t u = 0; u < units; ++u) made.push_back(forward(u));
-  for (int64_t u = 0; u < units; ++u) read(u, made[static_cast<size_t>(u)]);
+  const c10::InferenceMode guard;
+  std::vector<Arriving> made;
+  for (int64_t u = 0; u < units; ++u) made.emplace_back(forward(u));
+  for (int64_t u = 0; u < units; ++u) {
+    read(u, made[static_cast<size_t>(u)].wait());
+  }
 }
 
 void Logits::tell(const std::string& dataset) const {

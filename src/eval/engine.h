@@ -39,6 +39,9 @@ class Logits {
   int64_t unit() const { return unit_; }
   /// Examples that keep all threads, or the GPU, busy for a while.
   int64_t at_once() const;
+  /// Threads for what is done with logits, which a GPU waits for: as
+  /// parallel_for() takes them.
+  int judging_threads() const { return judging_threads_; }
   /// The true class of an example; of several, the one its logits favour.
   int32_t label(int64_t example, std::span<const float> logits) const;
   /// To be called after new weights were loaded.
@@ -50,18 +53,31 @@ class Logits {
   void tell(const std::string& dataset) const;
 
  private:
+  /// How examples are computed.
+  struct Pass {
+    const Model& model;
+    at::ScalarType type;
+    int64_t divisor = 1;  ///< of unit()
+  };
+
   int64_t sized_unit() const;
-  void compute(const Model& model, at::ScalarType type,
-               std::span<const int64_t> which, std::vector<float>& logits);
-  void compute_units(const Model& model, at::ScalarType type,
+  void compute(const Pass& pass, std::span<const int64_t> which,
+               std::vector<float>& logits);
+  void compute_units(const Pass& pass, int64_t unit,
                      std::span<const int64_t> which,
                      std::vector<float>& logits);
   void compute_fast(std::span<const int64_t> which, std::vector<float>& logits);
+  void compute_exact(std::span<const int64_t> which,
+                     std::vector<float>& logits);
+  /// Places in `which` of the examples that float32 must decide.
+  std::vector<size_t> close_calls(std::span<const int64_t> which,
+                                  const std::vector<float>& logits) const;
 
   Engine& engine_;
   const Resident& resident_;
   const Projection& projection_;
   const Metric& metric_;
+  int judging_threads_;
   int64_t unit_ = 0;
   float band_ = 0;         ///< of logits that float32 must decide
   int64_t rechecked_ = 0;  ///< examples

@@ -3,6 +3,7 @@
 
 #include "core/log.h"
 #include "core/table.h"
+#include "core/threads.h"
 #include "eval/engine.h"
 #include "eval/gradients.h"
 #include "eval/judge.h"
@@ -149,25 +150,25 @@ class InProcess : public Evaluator {
     return order;
   }
 
-  /// Judges a block batch by batch; false when the watch stops.
+  /// Judges a block and shows it batch by batch; false when the watch stops.
   bool look_at(std::span<const int64_t> block, const std::vector<float>& logits,
                const EvaluateOptions& options) const {
     const auto classes = static_cast<size_t>(projection_.classes());
     const auto batch = static_cast<size_t>(options_.batch_size);
-    std::vector<Verdict> verdicts;
+    std::vector<Verdict> verdicts(block.size());
+    parallel_for(std::ssize(block), logits_.judging_threads(), [&](int64_t k) {
+      const auto i = static_cast<size_t>(k);
+      const std::span row(logits.data() + i * classes, classes);
+      verdicts[i] = judge(row, logits_.label(block[i], row), block[i], metric_);
+    });
     for (size_t begin = 0; begin < block.size(); begin += batch) {
-      const size_t end = std::min(begin + batch, block.size());
-      verdicts.clear();
-      for (size_t i = begin; i < end; ++i) {
-        const std::span row(logits.data() + i * classes, classes);
-        verdicts.push_back(
-            judge(row, logits_.label(block[i], row), block[i], metric_));
-      }
+      const size_t count = std::min(batch, block.size() - begin);
+      const std::span part = std::span(verdicts).subspan(begin, count);
       if (options.logits) {
-        options.logits(verdicts, {logits.data() + begin * classes,
-                                  (end - begin) * classes});
+        options.logits(part,
+                       {logits.data() + begin * classes, count * classes});
       }
-      if (options.watch && !options.watch(verdicts)) return false;
+      if (options.watch && !options.watch(part)) return false;
     }
     return true;
   }

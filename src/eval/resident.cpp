@@ -42,17 +42,38 @@ std::string hash_of(const Examples& examples, const Preprocess& preprocess) {
 }
 
 // With as much again for what the model computes. The memory that was got to
-// see it is what the pixels take then.
-bool fits(const at::Tensor& pixels, const at::Device& device) {
+// see it is what the examples take then.
+bool fits(const at::Tensor& examples, const at::Device& device) {
+  const auto bytes = static_cast<int64_t>(examples.nbytes());
   try {
-    at::empty({2 * pixels.numel()}, pixels.options().device(device));
+    at::empty({2 * bytes}, at::TensorOptions(device).dtype(at::kByte));
     return true;
   } catch (const c10::OutOfMemoryError&) {
-    log::info("the pictures (" + bytes_text(pixels.numel()) +
+    log::info("the examples (" + bytes_text(bytes) +
               ") are too many for the memory of the GPU and are copied to it "
               "batch by batch");
     return false;
   }
+}
+
+// On `device` where they fit.
+at::Tensor placed(const at::Tensor& examples, const at::Device& device) {
+  const bool stays = device.is_cpu() || !fits(examples, device);
+  return stays ? examples : examples.to(device);
+}
+
+/// Rows of `all` on `device`. A GPU reads from pinned memory by itself, so that
+/// nobody waits for what it was told before.
+at::Tensor rows_of(const at::Tensor& all, const at::Tensor& index,
+                   const at::Device& device) {
+  if (all.device() == device) {
+    return all.index_select(0, index.to(device, at::kLong, true));
+  }
+  std::vector<int64_t> shape = all.sizes().vec();
+  shape.front() = index.size(0);
+  at::Tensor rows = at::empty(shape, all.options().pinned_memory(true));
+  at::index_select_out(rows, all, 0, index);
+  return rows.to(device, rows.scalar_type(), true);
 }
 
 }  // namespace
@@ -73,6 +94,7 @@ void Resident::load_ready_inputs(const DatasetSpec& spec,
   examples_ = load_examples(spec, {}, {});
   hash_ = hash_of(examples_, {});
   ready_ = ready_inputs(examples_, input, spec.name);
+  for (at::Tensor& one : ready_) one = placed(one, device_);
   examples_.inputs.clear();
 }
 
@@ -99,8 +121,8 @@ void Resident::load_pictures(const DatasetSpec& spec,
   pixels_ = at::from_blob(
       const_cast<uint8_t*>(examples_.all_pixels().data()),
       {examples_.count, input.channels, input.height, input.width}, at::kByte);
-  if (device_.is_cuda() && fits(pixels_, device_)) {
-    pixels_ = pixels_.to(device_);
+  pixels_ = placed(pixels_, device_);
+  if (!pixels_.is_cpu()) {
     examples_.pixels = {};
     examples_.kept.reset();
   }
@@ -114,23 +136,24 @@ void Resident::check_unchanged() const {
 
 std::vector<at::Tensor> Resident::batch(std::span<const int64_t> which,
                                         int64_t size) const {
-  at::Tensor index = at::empty({size}, at::kLong);
+  at::Tensor index = at::empty(
+      {size},
+      at::TensorOptions().dtype(at::kLong).pinned_memory(device_.is_cuda()));
   auto* const values = index.mutable_data_ptr<int64_t>();
   std::copy(which.begin(), which.end(), values);
   std::fill(values + which.size(), values + size, which.back());
   if (ready_.empty()) return {pictures(index)};
   std::vector<at::Tensor> inputs;
   for (const at::Tensor& all : ready_) {
-    inputs.push_back(all.index_select(0, index).to(
-        device_, all.is_floating_point() ? at::kFloat : at::kLong));
+    inputs.push_back(rows_of(all, index, device_)
+                         .to(all.is_floating_point() ? at::kFloat : at::kLong));
   }
   return inputs;
 }
 
 at::Tensor Resident::pictures(const at::Tensor& index) const {
   // torchvision's ToTensor and Normalize, in their order of rounding.
-  return pixels_.index_select(0, index.to(pixels_.device()))
-      .to(device_)
+  return rows_of(pixels_, index, device_)
       .to(at::kFloat)
       .div_(255)
       .sub_(mean_)

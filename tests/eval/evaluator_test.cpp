@@ -100,6 +100,30 @@ class InProcess : public ::testing::Test {
     return out;
   }
 
+  /// Predictions by fast arithmetic are those of fp32 on the same device.
+  void expect_fp32_of(const std::vector<std::string>& precisions,
+                      const std::string& device) {
+    const auto exact = make({.device = device});
+    for (const std::string& precision : precisions) {
+      const auto fast = make({.device = device, .precision = precision});
+      for (uint32_t seed = 1; seed < 6; ++seed) {
+        const auto weights = random_vit({}, seed);
+        std::vector<int32_t> expected;
+        std::vector<int32_t> found;
+        const auto note = [](std::vector<int32_t>& into) {
+          return [&into](std::span<const Verdict> verdicts) {
+            for (const Verdict& v : verdicts) into.push_back(v.prediction);
+            return true;
+          };
+        };
+        const Score a = *exact->evaluate(*weights, {.watch = note(expected)});
+        const Score b = *fast->evaluate(*weights, {.watch = note(found)});
+        EXPECT_EQ(a.correct, b.correct) << precision << " " << seed;
+        EXPECT_EQ(expected, found) << precision << " " << seed;
+      }
+    }
+  }
+
   testing::TempFolder folder_;
   std::vector<uint8_t> pixels_;
   std::vector<uint8_t> labels_;
@@ -349,25 +373,12 @@ TEST(Paths, AreThoseOfThePictures) {
 }
 
 TEST_F(InProcess, FastCountsAreThoseOfFp32) {
-  const auto exact = make();
-  for (const char* precision : {"bf16", "fp16"}) {
-    const auto fast = make({.precision = precision});
-    for (uint32_t seed = 1; seed < 6; ++seed) {
-      const auto weights = random_vit({}, seed);
-      std::vector<int32_t> expected;
-      std::vector<int32_t> found;
-      const auto note = [](std::vector<int32_t>& into) {
-        return [&into](std::span<const Verdict> verdicts) {
-          for (const Verdict& v : verdicts) into.push_back(v.prediction);
-          return true;
-        };
-      };
-      const Score a = *exact->evaluate(*weights, {.watch = note(expected)});
-      const Score b = *fast->evaluate(*weights, {.watch = note(found)});
-      EXPECT_EQ(a.correct, b.correct) << precision << " " << seed;
-      EXPECT_EQ(expected, found) << precision << " " << seed;
-    }
-  }
+  expect_fp32_of({"bf16", "fp16"}, "cpu");
+}
+
+TEST_F(InProcess, GpuFastCountsAreThoseOfFp32) {
+  if (torch_info().gpus == 0) GTEST_SKIP() << "no GPU";
+  expect_fp32_of({"bf16", "fp16", "tf32"}, "cuda");
 }
 
 TEST_F(InProcess, FastLogitsAreNearThoseOfFp32) {
