@@ -55,7 +55,7 @@ std::vector<BatchMoments> all_moments(const Model& model, const Resident& data,
     progress.add(size);
   };
   // Smaller batches are normalised by other moments: that is for the user.
-  if (!fits_in_memory(model.device(), [&] { crew.run(batches, take); })) {
+  if (!fits_in_memory(model, [&] { crew.run(batches, take); })) {
     throw Error("the memory of the GPU is too small for batches of " +
                 std::to_string(batch_size) +
                 " pictures; --device cpu gives the same result, a smaller "

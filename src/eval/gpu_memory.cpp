@@ -48,8 +48,8 @@ std::string too_small_for(int64_t examples) {
 
 }  // namespace
 
-bool fits_in_memory(const at::Device& device,
-                    const std::function<void()>& work) {
+bool fits_in_memory(const Model& model, const std::function<void()>& work) {
+  const at::Device& device = model.device();
   const int64_t before = failed_allocations(device);
   try {
     work();
@@ -67,7 +67,7 @@ bool fits_in_memory(const at::Device& device,
 
 void halve_until_it_fits(const Model& model, int64_t& unit,
                          const std::function<void()>& work) {
-  while (!fits_in_memory(model.device(), work)) {
+  while (!fits_in_memory(model, work)) {
     if (unit <= model.least_batch()) {
       throw Error(too_small_for(model.least_batch()));
     }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <c10/core/Device.h>
-
 #include <cstdint>
 #include <functional>
 
@@ -9,10 +7,9 @@
 
 namespace soup {
 
-/// Calls `work`; false when the memory of the GPU `device` was too small for
-/// it. Whatever else it throws is thrown on.
-bool fits_in_memory(const at::Device& device,
-                    const std::function<void()>& work);
+/// Calls `work`; false when the memory of the model's GPU was too small for it.
+/// Whatever else it throws is thrown on.
+bool fits_in_memory(const Model& model, const std::function<void()>& work);
 
 /// Calls `work`, which has `model` take `unit` examples at a time, and where
 /// the memory of its GPU is too small for that once more from its beginning
