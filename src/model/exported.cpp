@@ -152,6 +152,11 @@ ExportedInfo read_info(const Metadata& metadata) {
   return info;
 }
 
+/// As scripts/export_model.py calls it.
+std::string kind_of(const at::Device& device) {
+  return device.is_cpu() ? "cpu" : "cuda";
+}
+
 void check_made_for(const Metadata& metadata, const at::Device& device) {
   const std::string version = metadata.text("soup.torch");
   if (!std::string(TORCH_VERSION).starts_with(version + ".")) {
@@ -159,7 +164,7 @@ void check_made_for(const Metadata& metadata, const at::Device& device) {
                 printable(version) + ", but this is libtorch " + TORCH_VERSION +
                 "; export it with the same");
   }
-  const std::string kind = device.is_cpu() ? "cpu" : "cuda";
+  const std::string kind = kind_of(device);
   const std::string made_for = metadata.text("AOTI_DEVICE_KEY");
   if (made_for != kind) {
     throw Error(metadata.where() + ": was exported for " + printable(made_for) +
@@ -263,8 +268,11 @@ std::unique_ptr<AOTIModelPackageLoader> open_package(const fs::path& file,
     return std::make_unique<AOTIModelPackageLoader>(
         file.string(), "model", false, at_once, device.index());
   } catch (const std::exception& error) {
-    throw Error(file.string() + ": cannot be loaded: " +
-                printable(torch_message(error)) + kWayOut);
+    // Of code for another device nothing can be read, the metadata neither.
+    throw Error(file.string() +
+                ": cannot be loaded: " + printable(torch_message(error)) +
+                "; it must be a file of scripts/export_model.py --device " +
+                kind_of(device) + " with torch " + TORCH_VERSION);
   }
 }
 

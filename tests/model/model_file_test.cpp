@@ -22,6 +22,9 @@ TEST(ExportedFile, RefusesWhatIsNone) {
   expect_error<Error>(
       [&] { make_model(noise, MemoryCheckpoint("x", {}), at::kCPU); },
       "noise.pt2: cannot be loaded");
+  expect_error<Error>(
+      [&] { make_model(noise, MemoryCheckpoint("x", {}), at::kCPU); },
+      "must be a file of scripts/export_model.py --device cpu");
 }
 
 TEST(ModelFile, UnusedAreWholeNamesOfAnyNumber) {
