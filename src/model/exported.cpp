@@ -1,4 +1,5 @@
 #include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
 #include <dlfcn.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 #include <torch/version.h>
@@ -226,6 +227,7 @@ class Exported : public Model {
 
   at::Tensor run(std::vector<at::Tensor> inputs) const {
     const int64_t count = inputs.front().size(0);
+    const c10::DeviceGuard its_stream(device_);
     inputs.insert(inputs.end(), views_.begin(), views_.end());
     const std::vector<at::Tensor> outputs = loader_->run(inputs);
     if (outputs.size() != 1 || outputs[0].dim() != 2 ||
