@@ -20,6 +20,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 import numpy as np
 import torch
@@ -160,7 +161,18 @@ def run(soup, folder, file):
         capture_output=True, text=True, check=False)
 
 
+def check_vectors(file):
+    """The code of a .pt2 must be made for more than one number at a time."""
+    with zipfile.ZipFile(file) as package:
+        for name in package.namelist():
+            if name.endswith("wrapper_metadata.json"):
+                if "INVALID" in json.loads(package.read(name))["AOTI_CPU_ISA"]:
+                    sys.exit(f"{file.name}: uses no vectors")
+
+
 def compare(soup, folder, file, expected):
+    if file.suffix == ".pt2":
+        check_vectors(file)
     done = run(soup, folder, file)
     if done.returncode != 0:
         sys.exit(f"{file.name}: {done.stderr}")
