@@ -118,6 +118,10 @@ void EvalArguments::allow_shares(CLI::App& app) {
           "weighted by the shares");
 }
 
+std::string EvalArguments::metric() const {
+  return by_command.command.empty() ? options.metric : "eval-cmd";
+}
+
 std::vector<double> EvalArguments::shares() const {
   std::vector<double> found;
   for (const std::string& one : val) found.push_back(split_share(one).second);

@@ -88,6 +88,8 @@ struct EvalArguments {
   void add_to(CLI::App& app, bool search);
   /// After add_to: several --val, each with its share in their mean.
   void allow_shares(CLI::App& app);
+  /// What scores are of, as they say it themselves.
+  std::string metric() const;
   /// Those of --val, 1 where none is given. Throws UsageError.
   std::vector<double> shares() const;
   /// --val's sets first, then --guard's, then --test's.

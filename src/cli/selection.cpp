@@ -4,7 +4,6 @@
 #include <array>
 #include <sstream>
 
-#include "cli/scores.h"
 #include "core/file.h"
 #include "core/table.h"
 
@@ -73,7 +72,6 @@ std::vector<CLI::Option*> SelectionArguments::add_to(CLI::App& app,
 const Search& SelectionArguments::choose(SearchOptions& search) const {
   choose_order(search);
   search.accept_equal = accept == "ge";
-  if (!scores.empty()) search.scores = read_scores(scores);
   return find_search(pruned        ? "pruned"
                      : replacement ? "replacement"
                                    : "greedy");
