@@ -67,6 +67,7 @@ class Ensemble : public Task {
     Steps steps(output, names, judge->counts());
     steps.watch(search_);
     search_.progress = true;
+    search_.recipe.allow_nonfinite = true;  // they count as wrong
     SearchResult result = search.run(members, judge.get(), search_);
     steps.summarize();
     if (!result.score) {
