@@ -10,9 +10,10 @@ Python torch, eager and, with --compile, compiled.
 Needs torch, numpy, safetensors and open_clip_torch, timm or torchvision.
 Weights and pictures are random; both programs get the same, and their logits
 are compared. The programs take turns, the best round of each counts; soup's
-time includes swapping the weights in and, in bf16 or fp16, computing anew in
-fp32 what is too close to call, which Python does not do. --peak, the device's
-TFLOP/s at that precision, gives the share of it that is reached.
+time includes swapping the weights in. In bf16 and fp16 nothing is computed anew
+in fp32: to a network of random weights nearly every picture is a close call;
+bench_zoo.py has a better one. --peak, the device's TFLOP/s at that precision,
+gives the share of it that is reached.
 """
 
 import argparse
@@ -78,10 +79,11 @@ def prepare(folder, model, count):
 
 
 def soup_round(args, folder):
+    only = "" if args.precision == "fp32" else "-only"
     out = subprocess.run(
         [args.soup, "eval", folder / "model.safetensors", "--val",
          folder / "random.json", "--json", "-q", "--device", args.device,
-         "--precision", args.precision, "--logits",
+         "--precision", args.precision + only, "--logits",
          folder / "logits.safetensors", "--force"],
         check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out.splitlines()[-1])["seconds"]
