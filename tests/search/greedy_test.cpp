@@ -120,6 +120,8 @@ TEST(Greedy, StopsAtTheLargestNumberOfIngredients) {
   const GreedyRun run = run_greedy(zoo, 2, {.max_ingredients = 2});
   EXPECT_EQ(run.result.recipe.ingredients.size(), 2U);
   EXPECT_EQ(run.candidates.size(), 2U);
+  // One that was asked for needs no reason.
+  EXPECT_EQ(run_greedy(zoo, 2, {.max_ingredients = 1}).result.reason, "");
 }
 
 TEST(Greedy, AsksForTheMinimumGain) {
