@@ -49,7 +49,29 @@ std::vector<fs::path> paths_of_stdin() {
   return paths;
 }
 
+// CLI11's own messages spell the largest double out.
+CLI::Validator number_check(const std::string& name, const std::string& wanted,
+                            bool (*fits)(double)) {
+  const auto check = [=](const std::string& text) {
+    double value = 0;
+    const bool is_number = CLI::detail::lexical_cast(text, value);
+    return is_number && fits(value) ? std::string()
+                                    : "must be " + wanted + ", not " + text;
+  };
+  return CLI::Validator(check, name);
+}
+
 }  // namespace
+
+CLI::Validator positive_number() {
+  return number_check("POSITIVE", "above 0",
+                      [](double value) { return value > 0; });
+}
+
+CLI::Validator not_negative() {
+  return number_check("NONNEGATIVE", "0 or more",
+                      [](double value) { return value >= 0; });
+}
 
 void add_open_options(CLI::App& app, OpenOptions& options) {
   app.add_option("--key", options.key,

@@ -66,6 +66,10 @@ struct RecipeArguments {
   void write(const Recipe& recipe) const;
 };
 
+/// Checks of an option's number, finite or not.
+CLI::Validator positive_number();
+CLI::Validator not_negative();
+
 /// "5GB", "512MiB" or "1000" as bytes. Throws UsageError.
 int64_t parse_size(const std::string& text);
 

@@ -12,7 +12,7 @@ class TrajectoryTask : public Task {
     arguments_.checkpoints.add_to(app);
     Trajectory& along = arguments_.search.trajectory;
     app.add_option("--last", along.last, "only so many, the newest")
-        ->check(CLI::PositiveNumber);
+        ->check(positive_number());
     CLI::Option* weights = app.add_option(
         "--weights", weights_,
         "mean: all alike; linear: 1, 2, 3, ...; ema: each counts --factor "
