@@ -9,6 +9,7 @@
 
 #include "core/file.h"
 #include "core/json.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -38,7 +39,12 @@ std::vector<fs::path> paths_of_stdin() {
   std::vector<fs::path> paths;
   for (std::string line; std::getline(std::cin, line);) {
     if (line.starts_with('{')) {
-      add_ingredients(line, paths);
+      try {
+        add_ingredients(line, paths);
+      } catch (const nlohmann::json::exception&) {
+        throw UsageError("-: is no result of soup: " +
+                         printable(line.substr(0, 80)));
+      }
     } else if (!line.empty()) {
       paths.emplace_back(line);
     }
