@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cmath>
-#include <functional>
 #include <random>
 #include <thread>
 
@@ -166,22 +165,6 @@ TEST_F(ScoringTest, LogitsAreThoseOfAll) {
   EXPECT_EQ(judge->evaluate(*kept)->correct, scoring.score({1, 0}, {}).correct);
 }
 
-/// Looks at nothing before `ready`: what others are to do is not done by then.
-class Patient : public TableEvaluator {
- public:
-  explicit Patient(std::function<bool()> ready)
-      : TableEvaluator(kFirst), ready_(std::move(ready)) {}
-
-  bool look(const Checkpoint& weights,
-            const EvaluateOptions& options) override {
-    while (!ready_()) std::this_thread::yield();
-    return TableEvaluator::look(weights, options);
-  }
-
- private:
-  std::function<bool()> ready_;
-};
-
 // One that is given a part and is not heard any more.
 TEST_F(ScoringTest, ThePartOfALostProcessIsHandedOutAgain) {
   const Said alone = score_on(1, true);
@@ -189,10 +172,9 @@ TEST_F(ScoringTest, ThePartOfALostProcessIsHandedOutAgain) {
   store.set("hello/1", "mute");
   store.set("mute/answer/0", "{}");
   Device device;
-  Patient first([&] { return store.get("mute/job/1").has_value(); });
-  EXPECT_EQ(
-      score({.store = &store, .processes = 2}, true, {&first, &device.second}),
-      alone);
+  device.first.ready = [&] { return store.get("mute/job/1").has_value(); };
+  EXPECT_EQ(score({.store = &store, .processes = 2}, true, device.all()),
+            alone);
 }
 
 TEST_F(ScoringTest, AProcessOfAnotherCommandIsRefused) {
@@ -212,10 +194,9 @@ TEST_F(ScoringTest, AProcessOfAnotherCommandIsRefused) {
     refused = true;
   });
   Device device;
-  Patient first([&] { return refused.load(); });
-  EXPECT_EQ(
-      score({.store = &store, .processes = 2}, false, {&first, &device.second}),
-      score_on(1, false));
+  device.first.ready = [&] { return refused.load(); };
+  EXPECT_EQ(score({.store = &store, .processes = 2}, false, device.all()),
+            score_on(1, false));
 }
 
 TEST_F(ScoringTest, OneThatComesTooLateEndsInOrder) {

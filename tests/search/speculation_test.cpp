@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -109,8 +111,9 @@ class SpeculationTest : public ::testing::Test {
   }
 
   /// As rank 0 of two processes.
-  Said search_with_another(Store& store) {
+  Said search_with_another(Store& store, std::function<bool()> ready = {}) {
     Device device(false);
+    device.evaluator.ready = std::move(ready);
     SearchOptions options;
     options.others = {.store = &store, .processes = 2};
     return search({}, options, device);
@@ -205,6 +208,7 @@ TEST_F(SpeculationTest, AProcessThatWasGivenSomethingElseIsRefused) {
   zoo_ = random_zoo(4);
   const Said alone = search_on({}, 1);
   MemoryStore store;
+  std::atomic<bool> refused = false;
   std::jthread other([&] {
     Device device(false);
     expect_error<Error>(
@@ -213,8 +217,9 @@ TEST_F(SpeculationTest, AProcessThatWasGivenSomethingElseIsRefused) {
                                           {.accept_equal = false});
         },
         "was given something else than rank 0: --accept was ge, is gt");
+    refused = true;
   });
-  EXPECT_EQ(search_with_another(store), alone);
+  EXPECT_EQ(search_with_another(store, [&] { return refused.load(); }), alone);
 }
 
 TEST_F(SpeculationTest, ABadCheckpointOfAnotherProcessIsNoticed) {

@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "soup/checkpoint.h"
@@ -59,6 +61,7 @@ class TableEvaluator : public Evaluator {
 
   bool look(const Checkpoint& weights,
             const EvaluateOptions& options) override {
+    while (ready && !ready()) std::this_thread::yield();
     ++passes;
     const TensorData data = weights.read(0);
     const int64_t count =
@@ -108,6 +111,8 @@ class TableEvaluator : public Evaluator {
     return score;
   }
 
+  /// Nothing is looked at before: what others are to do is not done by then.
+  std::function<bool()> ready = {};
   bool loss = false;
   int64_t first = 0;   ///< element of "w" that is example 0
   int64_t passes = 0;  ///< evaluations begun
