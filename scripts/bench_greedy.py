@@ -8,7 +8,8 @@ Needs torch, timm and safetensors, and Fashion-MNIST's IDX files under --data.
 The loop is that of the released code of "Model soups": every checkpoint is
 loaded and scored, then, best first, every candidate is loaded, averaged in
 float32 into the soup so far and scored on all held-out pictures, which are
-read and decoded each time. Both take turns, --rounds times; the better time of
+read and decoded each time. What is scored is rounded to the type of the files,
+as the written soup is. Both take turns, --rounds times; the better time of
 each counts. Wall time is that of the whole process; `loop` leaves out the start
 of Python and torch. JSON Lines on standard output.
 """
@@ -49,13 +50,15 @@ def loop(folder, data):
     scores = {f: right(load_file(f)) for f in files}
     order = sorted(files, key=lambda f: (-scores[f], files.index(f)))
     soup = {k: v.float() for k, v in load_file(order[0]).items()}
+    stored = {k: v.dtype for k, v in load_file(order[0]).items()}
     taken, best = 1, scores[order[0]]
     decisions = [[order[0].name, True]]
     for path in order[1:]:
         weights = load_file(path)
-        candidate = {k: v * (taken / (taken + 1)) + weights[k] / (taken + 1)
+        candidate = {k: (v * (taken / (taken + 1))
+                         + weights[k].float() / (taken + 1))
                      for k, v in soup.items()}
-        now = right(candidate)
+        now = right({k: v.to(stored[k]) for k, v in candidate.items()})
         decisions.append([path.name, now >= best])
         if now >= best:
             soup, taken, best = candidate, taken + 1, now
@@ -137,13 +140,13 @@ def main():
     # Those that are rejected come in another order with --lazy.
     both = [[d for d in best[name]["decisions"] if d[1] or not args.lazy]
             for name in ("python", "soup")]
-    same = both[0] == both[1]
+    same_decisions = both[0] == both[1]
+    same_score = best["python"]["correct"] == best["soup"]["correct"]
     print(json.dumps({
         "ratio": best["python"]["wall"] / best["soup"]["wall"],
         "ratio_without_start": best["python"]["loop"] / best["soup"]["wall"],
-        "same_decisions": same,
-        "same_score": best["python"]["correct"] == best["soup"]["correct"]}))
-    return 0 if same else 1
+        "same_decisions": same_decisions, "same_score": same_score}))
+    return 0 if same_decisions and same_score else 1
 
 
 if __name__ == "__main__":

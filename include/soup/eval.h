@@ -39,7 +39,8 @@ struct Score {
 };
 
 /// True when `a` is at least as good as `b` (`strict`: better). Compares
-/// integer counts where both have them.
+/// integer counts where both have them. Every number is better than a score
+/// that is none.
 bool is_better(const Score& a, const Score& b, bool strict);
 
 /// What the model said of one example.

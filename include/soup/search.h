@@ -30,6 +30,10 @@ struct Candidate {
   std::optional<int64_t> gains = {};
   std::optional<int64_t> losses = {};
   int64_t seen = 0;
+  /// Examples not seen that the soup so far got wrong: the most that could
+  /// still be gained. A rejection is certain where gains - losses + remaining
+  /// is less than what was asked for.
+  std::optional<int64_t> remaining = {};
   int64_t count = 0;
   std::optional<double> value = {};  ///< nullopt when cut short
   double best = 0;                   ///< score of the soup after this step

@@ -44,6 +44,7 @@ constexpr std::array kCommands = {
     Command{"stock", "from a base towards the mean, by angles, without data",
             R"(  soup stock a.pt b.pt --base init.pt -o stock.pt
   soup stock runs/ --base init.safetensors --test fashion-mnist-test
+  soup greedy runs/ --val val/ | soup stock - --base init.pt -o stock.pt
   soup stock runs/ --base init.safetensors --shrink 0.8)",
             make_stock},
     Command{"trajectory", "average the checkpoints of one run, oldest first",

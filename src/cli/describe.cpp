@@ -81,6 +81,20 @@ ordered_json describe_score(const std::filesystem::path& path,
           {"seconds", score.seconds}};
 }
 
+ordered_json describe_ingredients(const SearchResult& result) {
+  ordered_json list = ordered_json::array();
+  for (size_t i = 0; i < result.recipe.ingredients.size(); ++i) {
+    const Ingredient& ingredient = result.recipe.ingredients[i];
+    list.push_back(
+        {{"path", ingredient.path.string()}, {"weight", ingredient.weight}});
+    if (result.recipe.base == i) list.back()["base"] = true;
+    if (i >= result.without.size()) continue;
+    const std::optional<Score>& without = result.without[i];
+    list.back()["without"] = without ? ordered_json(without->value) : nullptr;
+  }
+  return list;
+}
+
 ordered_json describe_plan(const Plan& plan, const Recipe& recipe) {
   return {{"kind", "plan"},
           {"tensors", plan.tensors.size()},

@@ -7,6 +7,7 @@
 #include "cli/describe.h"
 #include "cli/judges.h"
 #include "cli/options.h"
+#include "cli/scores.h"
 #include "cli/selection.h"
 #include "cli/steps.h"
 #include "soup/error.h"
@@ -59,9 +60,14 @@ class Ensemble : public Task {
     }
     const auto judge =
         make_logits_evaluator(*members.front(), name_of(0), metric());
+    if (!selection_.scores.empty()) {
+      search_.scores =
+          known_scores(selection_.scores, members, *judge, metric());
+    }
     Steps steps(output, names, judge->counts());
     steps.watch(search_);
     search_.progress = true;
+    search_.recipe.allow_nonfinite = true;  // they count as wrong
     SearchResult result = search.run(members, judge.get(), search_);
     steps.summarize();
     if (!result.score) {
@@ -132,18 +138,9 @@ class Ensemble : public Task {
   static void report(const SearchResult& result, double seconds,
                      const Output& output) {
     const Score& score = *result.score;
-    ordered_json list = ordered_json::array();
-    for (size_t i = 0; i < result.recipe.ingredients.size(); ++i) {
-      const Ingredient& ingredient = result.recipe.ingredients[i];
-      list.push_back(
-          {{"path", ingredient.path.string()}, {"weight", ingredient.weight}});
-      if (i >= result.without.size()) continue;
-      const std::optional<Score>& without = result.without[i];
-      list.back()["without"] = without ? ordered_json(without->value) : nullptr;
-    }
     output.object(
         {{"kind", "ensemble"},
-         {"ingredients", list},
+         {"ingredients", describe_ingredients(result)},
          {"dataset", score.dataset},
          {"metric", score.metric},
          {"value", score.value},

@@ -63,7 +63,7 @@ void EvalArguments::add_to(CLI::App& app, bool search) {
   app.add_option("--skip-bad", skip_bad,
                  "leave out up to so many pictures of a data set that cannot "
                  "be decoded")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->capture_default_str();
   app.add_option("--model", options.model,
                  "architecture: auto, a name (soup list models), one of timm, "
@@ -84,7 +84,7 @@ void EvalArguments::add_to(CLI::App& app, bool search) {
                  "so on: without")
       ->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "examples at a time")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->capture_default_str();
   add_cache_options(app, options.cache);
   app.add_option("--eval-cmd", by_command.command,
@@ -96,7 +96,7 @@ void EvalArguments::add_to(CLI::App& app, bool search) {
       ->needs("--eval-cmd");
   app.add_option("--eval-timeout", by_command.time_limit,
                  "seconds that --eval-cmd may take each time")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->needs("--eval-cmd");
   app.add_option("--eval-jobs", by_command.jobs,
                  "how many of --eval-cmd run at once where checkpoints are "
@@ -116,6 +116,10 @@ void EvalArguments::allow_shares(CLI::App& app) {
           "held-out data: a name (soup list datasets), a spec.json, or a "
           "folder of class folders; given several times the score is the mean, "
           "weighted by the shares");
+}
+
+std::string EvalArguments::metric() const {
+  return by_command.command.empty() ? options.metric : "eval-cmd";
 }
 
 std::vector<double> EvalArguments::shares() const {

@@ -44,6 +44,7 @@ class Greedy : public Task {
     if (arguments_.search.optimism_folds > 0 && search.name != "greedy") {
       throw UsageError("--optimism: is of the plain greedy search");
     }
+    arguments_.scores = selection_.scores;
     // RADIN's sets are those of ensembles.
     arguments_.eval.options.logits = arguments_.search.budget > 0;
     complete_run_dir(arguments_.search, arguments_.output.out);

@@ -24,7 +24,7 @@ class Learned : public Task {
                  "positive ones with a temperature (the paper)");
     app.add_option("--epochs", learning.epochs,
                    "passes over the held-out data, at most")
-        ->check(CLI::PositiveNumber)
+        ->check(positive_number())
         ->capture_default_str();
     app.add_option("--folds", learning.folds,
                    "parts of the held-out data: each is scored by coefficients "
@@ -33,7 +33,7 @@ class Learned : public Task {
         ->capture_default_str();
     app.add_option("--lr", learning.rate,
                    "learning rate of AdamW (default: 0.05; with --affine 0.01)")
-        ->check(CLI::PositiveNumber);
+        ->check(positive_number());
     app.add_option("--seed", arguments_.search.seed,
                    "of the folds and of the order of examples")
         ->capture_default_str();
@@ -69,7 +69,7 @@ class Learned : public Task {
         "no gradients: coefficients exp(-loss / T), scaled to the sum 1, of "
         "each checkpoint's own loss (--metric nll if nothing else is said; a "
         "score that is to be high counts as its negative)");
-    from->type_name("T")->check(CLI::PositiveNumber);
+    from->type_name("T")->check(positive_number());
     for (const char* other :
          {"--by", "--affine", "--epochs", "--folds", "--lr"}) {
       from->excludes(app.get_option(other));

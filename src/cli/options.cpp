@@ -5,8 +5,11 @@
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/file.h"
+#include "core/json.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -14,18 +17,67 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> lines_of_stdin() {
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(std::cin, line);) {
-    if (!line.empty()) lines.push_back(line);
+// What another command says in a pipe: of a soup its ingredients.
+void add_ingredients(const std::string& line, std::vector<fs::path>& paths) {
+  const auto object = parse_json(line, "-");
+  if (object.value("kind", "") != "soup") return;
+  std::optional<double> weight;
+  for (const auto& one : object.at("ingredients")) {
+    if (one.value("base", false)) continue;
+    const auto own = get_as<double>(one, "weight", "-");
+    if (weight.value_or(own) != own) {
+      throw UsageError(
+          "-: the ingredients of that soup do not count alike, which a list of "
+          "checkpoints cannot say; use the soup itself");
+    }
+    weight = own;
+    paths.emplace_back(get_as<std::string>(one, "path", "-"));
   }
-  if (lines.empty()) {
+}
+
+std::vector<fs::path> paths_of_stdin() {
+  std::vector<fs::path> paths;
+  for (std::string line; std::getline(std::cin, line);) {
+    if (line.starts_with('{')) {
+      try {
+        add_ingredients(line, paths);
+      } catch (const nlohmann::json::exception&) {
+        throw UsageError("-: is no result of soup: " +
+                         printable(line.substr(0, 80)));
+      }
+    } else if (!line.empty()) {
+      paths.emplace_back(line);
+    }
+  }
+  if (paths.empty()) {
     throw UsageError("-: standard input names no checkpoint");
   }
-  return lines;
+  return paths;
+}
+
+// CLI11's own messages spell the largest double out.
+CLI::Validator number_check(const std::string& name, const std::string& wanted,
+                            bool (*fits)(double)) {
+  const auto check = [=](const std::string& text) {
+    double value = 0;
+    const bool is_number = CLI::detail::lexical_cast(text, value);
+    return is_number && fits(value) ? std::string()
+                                    : "must be " + wanted + ", not " + text;
+  };
+  return CLI::Validator(check, name);
 }
 
 }  // namespace
+
+CLI::Validator positive_number() {
+  return number_check("POSITIVE", "above 0",
+                      [](double value) { return value > 0; });
+}
+
+CLI::Validator not_negative() {
+  return number_check("NONNEGATIVE", "0 or more",
+                      [](double value) { return value >= 0; });
+}
 
 void add_open_options(CLI::App& app, OpenOptions& options) {
   app.add_option("--key", options.key,
@@ -50,7 +102,8 @@ void add_dtype_option(CLI::App& app, std::string& dtype) {
 void CheckpointArguments::add_to(CLI::App& app) {
   app.add_option("CKPT", paths,
                  "checkpoint files or folders of them; - reads paths from "
-                 "standard input; none: the current folder");
+                 "standard input, or what soup greedy prints: its ingredients; "
+                 "none: the current folder");
   app.add_option("--ignore", options.ignore,
                  "pass over files whose name matches this glob (repeatable)")
       ->allow_extra_args(false);
@@ -63,9 +116,7 @@ std::vector<CheckpointPtr> CheckpointArguments::collect() const {
   std::vector<fs::path> expanded;
   for (const std::string& path : paths) {
     if (path == "-") {
-      for (std::string& line : lines_of_stdin()) {
-        expanded.emplace_back(std::move(line));
-      }
+      for (fs::path& one : paths_of_stdin()) expanded.push_back(std::move(one));
     } else {
       expanded.emplace_back(path);
     }

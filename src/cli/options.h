@@ -66,6 +66,10 @@ struct RecipeArguments {
   void write(const Recipe& recipe) const;
 };
 
+/// Checks of an option's number, finite or not.
+CLI::Validator positive_number();
+CLI::Validator not_negative();
+
 /// "5GB", "512MiB" or "1000" as bytes. Throws UsageError.
 int64_t parse_size(const std::string& text);
 
@@ -88,6 +92,8 @@ struct EvalArguments {
   void add_to(CLI::App& app, bool search);
   /// After add_to: several --val, each with its share in their mean.
   void allow_shares(CLI::App& app);
+  /// What scores are of, as they say it themselves.
+  std::string metric() const;
   /// Those of --val, 1 where none is given. Throws UsageError.
   std::vector<double> shares() const;
   /// --val's sets first, then --guard's, then --test's.

@@ -4,7 +4,7 @@
 #include <array>
 #include <sstream>
 
-#include "cli/scores.h"
+#include "cli/options.h"
 #include "core/file.h"
 #include "core/table.h"
 
@@ -16,10 +16,11 @@ std::vector<CLI::Option*> SelectionArguments::add_to(CLI::App& app,
   CLI::Option* backwards = app.add_flag(
       "--pruned", pruned,
       "start from all and leave out, the worst first, what does not help");
-  app.add_flag("--with-replacement", replacement,
-               "add the best of all in every round, again and again, as long "
-               "as one gains: whole-numbered weights")
-      ->excludes(backwards);
+  CLI::Option* rounds =
+      app.add_flag("--with-replacement", replacement,
+                   "add the best of all in every round, again and again, as "
+                   "long as one gains: whole-numbered weights")
+          ->excludes(backwards);
   CLI::Option* visits = app.add_option(
       "--order", order,
       "candidates by score, as given, random, or as this FILE lists them");
@@ -29,7 +30,7 @@ std::vector<CLI::Option*> SelectionArguments::add_to(CLI::App& app,
   app.add_option("--orders", search.orders,
                  "search in so many random orders, from --seed on; the best "
                  "soup is written")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->excludes(visits);
   app.add_option("--accept", accept,
                  "ge: keep what is as good (the paper); gt: only what is "
@@ -37,19 +38,20 @@ std::vector<CLI::Option*> SelectionArguments::add_to(CLI::App& app,
       ->check(CLI::IsMember({"ge", "gt"}))
       ->capture_default_str();
   app.add_option("--min-gain", search.min_gain, "examples a candidate must win")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   app.add_option("--alpha", search.alpha,
                  "accept only what McNemar's paired test finds better, with "
                  "a p-value below this")
-      ->check(CLI::Range(1e-300, 1.0));
+      ->check(positive_number());
   app.add_option("--max-ingredients", search.max_ingredients,
                  "stop at so many (default: no limit; 100 with "
                  "--with-replacement)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   app.add_option("--sweeps", search.sweeps,
                  "how often the candidates are gone through (default: 1; with "
                  "--pruned until nothing changes)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number())
+      ->excludes(rounds);
   app.add_flag("--leave-one-out", search.leave_one_out,
                "score the soup without each of its ingredients, too");
   app.add_option("--scores", scores,
@@ -73,7 +75,6 @@ std::vector<CLI::Option*> SelectionArguments::add_to(CLI::App& app,
 const Search& SelectionArguments::choose(SearchOptions& search) const {
   choose_order(search);
   search.accept_equal = accept == "ge";
-  if (!scores.empty()) search.scores = read_scores(scores);
   return find_search(pruned        ? "pruned"
                      : replacement ? "replacement"
                                    : "greedy");

@@ -15,12 +15,12 @@ struct SelectionArguments {
   std::string accept = "ge";
   bool pruned = false;
   bool replacement = false;
-  std::filesystem::path scores;
+  std::filesystem::path scores;  ///< file of known ones; empty: none
 
   /// Declares options that fill in this object and `search`.
   std::vector<CLI::Option*> add_to(CLI::App& app, SearchOptions& search);
-  /// Completes `search` and returns what is asked for.
-  /// Throws Error or UsageError for files that do not say what they should.
+  /// Completes `search`, but for known scores, and returns what is asked for.
+  /// Throws Error or UsageError for a file that does not say what it should.
   const Search& choose(SearchOptions& search) const;
 
  private:

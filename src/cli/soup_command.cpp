@@ -6,6 +6,7 @@
 #include "cli/adapters.h"
 #include "cli/describe.h"
 #include "cli/judges.h"
+#include "cli/scores.h"
 #include "cli/steps.h"
 #include "core/file.h"
 #include "core/log.h"
@@ -96,6 +97,11 @@ class SoupRun {
   SearchOptions search_options() const {
     SearchOptions options = arguments_.search;
     options.recipe = recipe_;
+    if (!arguments_.scores.empty()) {
+      options.scores =
+          known_scores(arguments_.scores, checkpoints_, *judges_.all().front(),
+                       arguments_.eval.metric());
+    }
     return options;
   }
 
@@ -152,20 +158,10 @@ class SoupRun {
 
   void report_soup(const SearchResult& result,
                    const std::optional<Score>& score) {
-    ordered_json list = ordered_json::array();
-    for (size_t i = 0; i < result.recipe.ingredients.size(); ++i) {
-      const Ingredient& ingredient = result.recipe.ingredients[i];
-      list.push_back(
-          {{"path", ingredient.path.string()}, {"weight", ingredient.weight}});
-      if (result.recipe.base == i) list.back()["base"] = true;
-      if (i >= result.without.size()) continue;
-      const std::optional<Score>& without = result.without[i];
-      list.back()["without"] = without ? ordered_json(without->value) : nullptr;
-    }
     ordered_json object = {{"kind", "soup"},
                            {"search", search_.name},
                            {"output", arguments_.output.out.string()},
-                           {"ingredients", list}};
+                           {"ingredients", describe_ingredients(result)}};
     object["dataset"] = score ? ordered_json(score->dataset) : nullptr;
     object["metric"] = score ? ordered_json(score->metric) : nullptr;
     object["value"] = score ? ordered_json(score->value) : nullptr;
@@ -173,6 +169,9 @@ class SoupRun {
     object["correct"] =
         score && score->correct ? ordered_json(*score->correct) : nullptr;
     object["interval"] = score ? interval_of(*score) : nullptr;
+    object["standard_error"] = score && score->standard_error
+                                   ? ordered_json(*score->standard_error)
+                                   : nullptr;
     object["best_single"] =
         result.best_single ? ordered_json(result.best_single->value) : nullptr;
     if (result.optimism) {

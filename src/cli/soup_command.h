@@ -15,6 +15,7 @@ struct SoupArguments {
   RecipeArguments recipe;
   EvalArguments eval;
   std::filesystem::path adapter_base;  ///< of LoRA adapters
+  std::filesystem::path scores;        ///< file of known ones; empty: none
   bool spreads = false;  ///< over devices and the processes of a launcher
   SearchOptions search;  ///< filled in by the command; recipe and callbacks
                          ///< are set by run_search

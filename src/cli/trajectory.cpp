@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "cli/soup_command.h"
+#include "soup/error.h"
 
 namespace soup {
 namespace {
@@ -12,15 +13,15 @@ class TrajectoryTask : public Task {
     arguments_.checkpoints.add_to(app);
     Trajectory& along = arguments_.search.trajectory;
     app.add_option("--last", along.last, "only so many, the newest")
-        ->check(CLI::PositiveNumber);
+        ->check(positive_number());
     CLI::Option* weights = app.add_option(
         "--weights", weights_,
         "mean: all alike; linear: 1, 2, 3, ...; ema: each counts --factor "
         "times the next newer one");
     weights->check(CLI::IsMember({"mean", "linear", "ema"}))
         ->capture_default_str();
-    app.add_option("--factor", along.factor, "of --weights ema")
-        ->capture_default_str();
+    factor_ = app.add_option("--factor", along.factor, "of --weights ema");
+    factor_->capture_default_str();
     app.add_option("--schedule", along.schedule,
                    "weights as if the learning rate had decayed by these "
                    "shares after the oldest checkpoint: 0.75,0.5,0.25")
@@ -41,12 +42,16 @@ class TrajectoryTask : public Task {
     Trajectory& along = arguments_.search.trajectory;
     along.decay =
         along.schedule.empty() ? kDecays.at(weights_) : Decay::kSchedule;
+    if (along.decay != Decay::kEma && factor_->count() > 0) {
+      throw UsageError("--factor: is of --weights ema");
+    }
     return run_search(find_search("trajectory"), arguments_, output);
   }
 
  private:
   SoupArguments arguments_;
   std::string weights_ = "mean";
+  CLI::Option* factor_ = nullptr;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "soup/eval.h"
 
@@ -8,9 +9,9 @@ namespace soup {
 bool is_better(const Score& a, const Score& b, bool strict) {
   const bool counts = a.correct && b.correct && a.count == b.count;
   if (!counts) {
-    // Written so that a score that is not a number is never better.
     const double x = a.higher_is_better ? a.value : -a.value;
     const double y = a.higher_is_better ? b.value : -b.value;
+    if (std::isnan(x) || std::isnan(y)) return !std::isnan(x);
     return strict ? x > y : x >= y;
   }
   const int64_t x = a.higher_is_better ? *a.correct : -*a.correct;

@@ -88,7 +88,8 @@ std::vector<Mixture> propose(Run& run) {
   const auto judge =
       make_logits_evaluator(*logits.all().front(), evaluator.dataset(),
                             evaluator.identity().at("metric"));
-  const Recipe mean;
+  Recipe mean;
+  mean.allow_nonfinite = true;  // they count as wrong
   Former former(logits.all(), mean);
   const auto score = [&](Mixture set) {
     const Score found = judge->evaluate(former.form(set)).value();

@@ -22,6 +22,15 @@ void drop_first(int64_t count, std::vector<Asked>& asked) {
               asked.begin() + std::min(count, std::ssize(asked)));
 }
 
+// Examples not seen that the incumbent got wrong.
+int64_t count_to_gain(const Trial& trial, const Answers& incumbent) {
+  int64_t count = 0;
+  for (size_t i = 0; i < incumbent.terms.size(); ++i) {
+    count += !trial.seen[i] && incumbent.terms[i] == 0 ? 1 : 0;
+  }
+  return count;
+}
+
 }  // namespace
 
 Run::Run(std::string_view search, std::span<const CheckpointPtr> checkpoints,
@@ -209,6 +218,7 @@ void Run::describe(const Trial& trial, const Incumbent& incumbent,
   if (panel_.primary.counts() && panel_.primary.examples() > 0) {
     candidate.gains = trial.gains;
     candidate.losses = trial.losses;
+    candidate.remaining = count_to_gain(trial, incumbent.answers);
     if (candidate.seen == candidate.count && !panel_.primary.weighted()) {
       candidate.p_value = mcnemar_p_value(trial.losses, trial.gains);
     }

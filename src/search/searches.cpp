@@ -75,6 +75,7 @@ ordered_json candidate_json(const Candidate& candidate) {
                        {"losses", or_null(candidate.losses)},
                        {"p_value", or_null(candidate.p_value)},
                        {"seen", candidate.seen},
+                       {"remaining", or_null(candidate.remaining)},
                        {"count", candidate.count},
                        {"value", or_null(candidate.value)},
                        {"best", candidate.best},

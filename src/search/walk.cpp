@@ -217,6 +217,7 @@ void check_search(const Evaluator& evaluator, const SearchOptions& options) {
   if (options.min_gain > 0 && !counts) {
     throw UsageError("--min-gain counts examples, which this metric does not");
   }
+  if (options.alpha > 1) throw UsageError("--alpha: must be at most 1");
   if (options.alpha < 1 && !(counts && evaluator.examples() > 0)) {
     throw UsageError(
         "--alpha tests counts of examples, which this metric does not give");
@@ -231,7 +232,8 @@ SearchResult conclude(Run& run, const Mixture& mixture, const Score& score,
   result.without = scores_without(run, mixture);
   if (run.options().optimism_folds > 0)
     result.optimism = estimate_optimism(run);
-  if (distinct(mixture).size() == 1 && run.size() > 1) {
+  const bool by_wish = run.options().max_ingredients == 1;
+  if (distinct(mixture).size() == 1 && run.size() > 1 && !by_wish) {
     std::erase(order, mixture.front());
     result.reason = why_single(run, mixture.front(), order);
   }

@@ -83,12 +83,15 @@ std::string reason(const Run& run, size_t kept,
       all.end(), others.begin(),
       others.begin() + std::min(std::ssize(others), ptrdiff_t{kLookedAt}));
   const std::vector<std::string> notices = unrelated(run, all);
-  if (!notices.empty()) return join(notices, "; ");
+  if (!notices.empty()) {
+    return join(notices, "; ") +
+           "; soup ensemble needs no common start, --ignore leaves one out";
+  }
   const Checkpoint& model = run.checkpoint(kept);
   if (has_batch_norm(model)) {
     return "BatchNorm's running statistics of a mean are not the mean of "
-           "theirs; recompute them on training data before scoring, with "
-           "--eval-cmd";
+           "theirs; recompute them on training data before scoring: soup "
+           "batchnorm in an --eval-cmd";
   }
   const Checkpoint& next = run.checkpoint(others.front());
   const std::string name =

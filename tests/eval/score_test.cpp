@@ -47,6 +47,7 @@ TEST(IsBetter, WhatIsNoNumberIsNeverBetter) {
   for (const bool higher : {true, false}) {
     EXPECT_FALSE(is_better(valued(nan, higher), valued(0, higher), false));
     EXPECT_FALSE(is_better(valued(nan, higher), valued(nan, higher), false));
+    EXPECT_TRUE(is_better(valued(0, higher), valued(nan, higher), true));
   }
 }
 

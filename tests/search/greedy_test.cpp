@@ -73,6 +73,28 @@ TEST(Greedy, BreaksTiesByTheGivenOrder) {
             (std::vector<std::string>{"x", "y", "z"}));
 }
 
+// A diverged model has a loss that is no number.
+TEST(Greedy, VisitsModelsWithoutAScoreLast) {
+  std::vector<CheckpointPtr> zoo;
+  zoo.push_back(vector_checkpoint("a", {NAN, NAN}));
+  zoo.push_back(vector_checkpoint("b", {1, -1}));
+  zoo.push_back(vector_checkpoint("c", {NAN, NAN}));
+  zoo.push_back(vector_checkpoint("d", {1, 1}));
+  TableEvaluator evaluator(2);
+  evaluator.loss = true;
+  SearchOptions options;
+  options.recipe.allow_nonfinite = true;
+  std::vector<std::string> visits;
+  options.on_candidate = [&](const Candidate& c) {
+    visits.push_back(c.path.string());
+  };
+  const SearchResult result =
+      find_search("greedy").run(zoo, &evaluator, options);
+  EXPECT_EQ(visits, (std::vector<std::string>{"d", "b", "a", "c"}));
+  EXPECT_EQ(names(result.recipe), std::vector<std::string>{"d"});
+  EXPECT_EQ(result.best_path, "d");
+}
+
 TEST(Greedy, ReportsEveryStep) {
   const auto zoo = small_zoo();
   const GreedyRun run = run_greedy(zoo, 4, {.full = true});
@@ -98,6 +120,8 @@ TEST(Greedy, StopsAtTheLargestNumberOfIngredients) {
   const GreedyRun run = run_greedy(zoo, 2, {.max_ingredients = 2});
   EXPECT_EQ(run.result.recipe.ingredients.size(), 2U);
   EXPECT_EQ(run.candidates.size(), 2U);
+  // One that was asked for needs no reason.
+  EXPECT_EQ(run_greedy(zoo, 2, {.max_ingredients = 1}).result.reason, "");
 }
 
 TEST(Greedy, AsksForTheMinimumGain) {

@@ -89,6 +89,20 @@ TEST(Radin, FindsTheBestOfWhatItDraws) {
   }
 }
 
+TEST(Radin, LogitsThatAreNoNumbersCountAsWrong) {
+  Margins all = margins(3);
+  std::fill(all[2].begin(), all[2].end(), NAN);
+  Judge evaluator;
+  SearchOptions options{.budget = 3};
+  options.recipe.allow_nonfinite = true;
+  const auto result =
+      find_search("radin").run(vector_checkpoints(all), &evaluator, options);
+  EXPECT_EQ(result.best_single->correct, best_single(all));
+  for (const Ingredient& ingredient : result.recipe.ingredients) {
+    EXPECT_NE(ingredient.path, "2");
+  }
+}
+
 TEST(Radin, GoesOnWhereItStopped) {
   const TempFolder folder;
   const Margins all = margins(3);

@@ -49,7 +49,8 @@ TEST(Why, NothingIsSaidOfSeveral) {
 
 TEST(Why, ModelsOfOtherStarts) {
   EXPECT_THAT(reason(pair(weights(1, 2, 0.01F), weights(9, 3, 0.01F))),
-              HasSubstr("were they trained from the same weights?"));
+              HasSubstr("were they trained from the same weights?; soup "
+                        "ensemble needs no common start"));
 }
 
 TEST(Why, FineTunesFarApart) {
