@@ -47,6 +47,11 @@ void check_writable(const fs::path& path, bool force) {
   if (fs::is_directory(path)) {
     throw Error(path.string() + ": is a folder, expected the name of a file");
   }
+  if (fs::is_other(path)) {  // to replace /dev/null would be a loss to all
+    throw Error(path.string() +
+                ": is a device, a pipe or a socket, expected the name of a "
+                "file");
+  }
   if (access(folder.c_str(), W_OK) != 0) {
     throw_errno(path, "cannot write to its folder");
   }

@@ -63,8 +63,8 @@ class AtomicFile {
   bool force_ = false;
 };
 
-/// Throws Error when `path` exists (and `force` is off), its folder is missing
-/// or cannot be written.
+/// Throws Error when `path` exists (and `force` is off) or is no file, or when
+/// its folder is missing or cannot be written.
 void check_writable(const std::filesystem::path& path, bool force);
 
 /// Writes a small file atomically.

@@ -72,6 +72,19 @@ TEST(AtomicFile, NamesAMissingFolder) {
   expect_error<Error>([&] { AtomicFile(folder.path(), true); }, "is a folder");
 }
 
+TEST(AtomicFile, DoesNotReplaceADeviceOrAPipe) {
+  const TempFolder folder;
+  const fs::path pipe = folder / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_symlink(pipe, folder / "link");
+  for (const char* name : {"pipe", "link"}) {
+    expect_error<Error>([&] { AtomicFile(folder / name, true); },
+                        "is a device, a pipe or a socket");
+  }
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_EQ(entries(folder.path()), 2U);
+}
+
 TEST(AtomicFile, SaysWhenTheDiskIsTooSmall) {
   const TempFolder folder;
   AtomicFile file(folder / "out", false);
