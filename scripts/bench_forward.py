@@ -3,11 +3,13 @@
 Python torch, eager and, with --compile, compiled.
 
     python3 scripts/bench_forward.py [--soup build/soup] [--pictures 256]
-        [--rounds 5] [--network clip|vit|resnet50|convnext_tiny] [--compile]
+        [--rounds 5] [--compile]
+        [--network clip|vit|resnet50|convnext_tiny|efficientnet_lite0]
     python3 scripts/bench_forward.py --device cuda --precision bf16
         --pictures 26000 --batch 1024 --compile --peak 989
 
-Needs torch, numpy, safetensors and open_clip_torch, timm or torchvision.
+Needs torch, numpy, safetensors and open_clip_torch, timm or torchvision. soup
+gets EfficientNet-Lite0 as a .pt2 of scripts/export_model.py.
 Weights and pictures are random; both programs get the same, and their logits
 are compared. The programs take turns, the best round of each counts; soup's
 time includes swapping the weights in. In bf16 and fp16 nothing is computed anew
@@ -20,6 +22,7 @@ import argparse
 import json
 import pathlib
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -60,7 +63,9 @@ def resnet50():
 
 NETWORKS = {"clip": Clip, "vit": lambda: timm_model("vit_base_patch32_224"),
             "resnet50": resnet50,
-            "convnext_tiny": lambda: timm_model("convnext_tiny")}
+            "convnext_tiny": lambda: timm_model("convnext_tiny"),
+            "efficientnet_lite0": lambda: timm_model("efficientnet_lite0")}
+EXPORTED = {"efficientnet_lite0": "timm:efficientnet_lite0"}
 
 
 def prepare(folder, model, count):
@@ -78,13 +83,25 @@ def prepare(folder, model, count):
     return torch.from_numpy(pictures)
 
 
-def soup_round(args, folder):
+def model_options(args, folder):
+    """What tells soup which network it is, where the weights do not."""
+    if args.network not in EXPORTED:
+        return []
+    file = folder / "model.pt2"
+    subprocess.run(
+        [sys.executable, pathlib.Path(__file__).with_name("export_model.py"),
+         EXPORTED[args.network], "-o", file, "--device", args.device],
+        check=True, stdout=subprocess.DEVNULL)
+    return ["--model", file]
+
+
+def soup_round(args, folder, options):
     only = "" if args.precision == "fp32" else "-only"
     out = subprocess.run(
         [args.soup, "eval", folder / "model.safetensors", "--val",
          folder / "random.json", "--json", "-q", "--device", args.device,
          "--precision", args.precision + only, "--logits",
-         folder / "logits.safetensors", "--force"],
+         folder / "logits.safetensors", "--force", *options],
         check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out.splitlines()[-1])["seconds"]
 
@@ -133,10 +150,11 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         pictures = prepare(folder, model, args.pictures).to(args.device)
+        options = model_options(args, folder)
         for rival in rivals.values():
             torch_round(args, rival, pictures[:args.batch])
         for _ in range(args.rounds):
-            times["soup"].append(soup_round(args, folder))
+            times["soup"].append(soup_round(args, folder, options))
             for rival, network in rivals.items():
                 seconds, logits = torch_round(args, network, pictures)
                 times[rival].append(seconds)
