@@ -274,12 +274,13 @@ Recipe between(Recipe recipe, const Checkpoint& a, const Checkpoint& b,
                double alpha);
 
 /// Scores every point of the line in `alphas`. The weights are formed in
-/// memory, the very ones that the point's recipe gives. `on_point` is told of
-/// each as it is known.
+/// memory, the very ones that the point's recipe gives, but for `batch_norm`:
+/// as SearchOptions has it. `on_point` is told of each as it is known.
 std::vector<CurvePoint> curve(
     const Recipe& recipe, const Checkpoint& a, const Checkpoint& b,
     std::span<const double> alphas,
     std::span<const std::unique_ptr<Evaluator>> evaluators,
+    BatchNormStatistics* batch_norm,
     const std::function<void(const CurvePoint&)>& on_point);
 
 /// Index of the point with the best score on the first evaluator; of equal

@@ -176,6 +176,16 @@ std::optional<DatasetSpec> BatchNormArguments::spec(
   return found;
 }
 
+std::unique_ptr<BatchNormStatistics> BatchNormArguments::make(
+    const std::optional<DatasetSpec>& spec, const Checkpoint& like,
+    const EvalArguments& eval, const std::string& device) {
+  if (!spec) return nullptr;
+  EvaluatorOptions options = eval.options;
+  options.device = device;
+  options.batch_size = kBatchNormBatch;
+  return make_batch_norm_statistics(*spec, like, 0, options);
+}
+
 std::string EvalArguments::metric() const {
   return by_command.command.empty() ? options.metric : "eval-cmd";
 }

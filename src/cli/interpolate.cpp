@@ -30,6 +30,7 @@ class Interpolate : public Task {
         ->needs(out_);
     arguments_.recipe.add_to(app);
     arguments_.mix.add_to(app);
+    arguments_.batch_norm.add_to(app);
   }
 
   int run(const Output& output) override {
@@ -38,6 +39,7 @@ class Interpolate : public Task {
     const bool scores = !eval.val.empty() || !eval.by_command.command.empty();
     check(writes, scores);
     const auto specs = eval.specs(false);
+    const auto bn_data = arguments_.batch_norm.spec(eval);
     if (writes) arguments_.recipe.check(arguments_.output);
     const auto ends = arguments_.checkpoints.collect();
     if (ends.size() != 2) {
@@ -57,12 +59,15 @@ class Interpolate : public Task {
       return 0;
     }
     make_plan(recipe_at(0.5), both);  // every mistake before anything is scored
+    batch_norm_ =
+        BatchNormArguments::make(bn_data, *ends[0], eval, eval.options.device);
     if (!scores) return write(recipe_at(alphas_.front()), both, output);
     if (alphas_.empty()) {
       for (int tenth = 0; tenth <= 10; ++tenth) alphas_.push_back(tenth / 10.0);
     }
     const auto points =
         curve(rest, *ends[0], *ends[1], alphas_, evaluators(specs, *ends[0]),
+              batch_norm_.get(),
               [&](const CurvePoint& point) { print(point, output); });
     print_all(points, output);
     if (!writes) return 0;
@@ -130,11 +135,12 @@ class Interpolate : public Task {
   int write(const Recipe& recipe, std::span<const Checkpoint* const> both,
             const Output& output) const {
     const OutputArguments& out = arguments_.output;
-    const MakeResult made =
-        make_soup(recipe, both, out.out,
-                  out.write_options(both.front()->path()), {.progress = true});
-    arguments_.recipe.write(recipe);
     const double alpha = recipe.ingredients.back().weight;
+    const bool is_mixture = alpha != 0 && alpha != 1;
+    const MakeResult made = write_soup(
+        recipe, both, out.out, out.write_options(both.front()->path()),
+        is_mixture ? batch_norm_.get() : nullptr);
+    arguments_.recipe.write(recipe);
     output.object({{"kind", "soup"},
                    {"search", "interpolate"},
                    {"output", out.out.string()},
@@ -148,6 +154,7 @@ class Interpolate : public Task {
   }
 
   SoupArguments arguments_;
+  std::unique_ptr<BatchNormStatistics> batch_norm_;  ///< null: averaged
   std::vector<double> alphas_;
   bool best_ = false;
   CLI::Option* out_ = nullptr;

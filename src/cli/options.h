@@ -2,6 +2,7 @@
 
 #include <CLI/App.hpp>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -87,6 +88,11 @@ struct BatchNormArguments {
   /// data sets lie.
   /// Throws UsageError when none is given, or one that is for --test.
   std::optional<DatasetSpec> spec(const struct EvalArguments& eval) const;
+  /// Loads what spec() gave, for models like `like`; null where that is
+  /// nothing.
+  static std::unique_ptr<BatchNormStatistics> make(
+      const std::optional<DatasetSpec>& spec, const Checkpoint& like,
+      const struct EvalArguments& eval, const std::string& device);
 };
 
 /// Held-out data and how to score on it.

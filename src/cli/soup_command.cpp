@@ -75,7 +75,8 @@ class SoupRun {
     // Every mistake in names, shapes and dtypes before anything is scored.
     make_plan(all, pointers(checkpoints_));
     judges_.make(specs, *checkpoints_.front());
-    if (bn_data) make_batch_norm(*bn_data);
+    batch_norm_ = BatchNormArguments::make(bn_data, *checkpoints_.front(),
+                                           arguments_.eval, judges_.device());
     if (!judges_.leads()) {
       judges_.take_part(search_.name, checkpoints_, search_options());
       return 0;
@@ -96,14 +97,6 @@ class SoupRun {
     });
     checkpoints_.push_back(std::move(base));
     recipe_.base = checkpoints_.size() - 1;
-  }
-
-  void make_batch_norm(const DatasetSpec& data) {
-    EvaluatorOptions options = arguments_.eval.options;
-    options.device = judges_.device();
-    options.batch_size = kBatchNormBatch;
-    batch_norm_ =
-        make_batch_norm_statistics(data, *checkpoints_.front(), 0, options);
   }
 
   SearchOptions search_options() const {
@@ -141,18 +134,10 @@ class SoupRun {
           [&](const CheckpointPtr& c) { return c->path() == ingredient.path; });
       ingredients_.push_back(found->get());
     }
-    const fs::path& out = arguments_.output.out;
-    const WriteOptions how =
-        arguments_.output.write_options(checkpoints_.front()->path());
-    if (renews()) {
-      const auto mixed = soup_in_memory(recipe, ingredients_);
-      const auto renewed = batch_norm_->recompute(*mixed);
-      made_.bytes_read = make_plan(recipe, ingredients_).bytes_read;
-      made_.bytes_written =
-          save_checkpoint(*renewed, out, renewed->metadata(), how);
-    } else {
-      made_ = make_soup(recipe, ingredients_, out, how, {.progress = true});
-    }
+    const OutputArguments& output = arguments_.output;
+    made_ = write_soup(recipe, ingredients_, output.out,
+                       output.write_options(checkpoints_.front()->path()),
+                       renews() ? batch_norm_.get() : nullptr);
     arguments_.recipe.write(recipe);
   }
 
@@ -265,6 +250,19 @@ class SoupRun {
 int run_search(const Search& search, const SoupArguments& arguments,
                const Output& output) {
   return SoupRun(search, arguments, output).run();
+}
+
+MakeResult write_soup(const Recipe& recipe,
+                      std::span<const Checkpoint* const> ingredients,
+                      const fs::path& out, const WriteOptions& how,
+                      BatchNormStatistics* batch_norm) {
+  if (batch_norm == nullptr) {
+    return make_soup(recipe, ingredients, out, how, {.progress = true});
+  }
+  const CheckpointPtr made =
+      batch_norm->recompute(*soup_in_memory(recipe, ingredients));
+  return {.bytes_read = make_plan(recipe, ingredients).bytes_read,
+          .bytes_written = save_checkpoint(*made, out, made->metadata(), how)};
 }
 
 void print_plan(const Recipe& recipe,

@@ -26,6 +26,13 @@ struct SoupArguments {
 int run_search(const Search& search, const SoupArguments& arguments,
                const Output& output);
 
+/// Makes `recipe` and writes it, with statistics of BatchNorm that `batch_norm`
+/// takes anew; null: as it is.
+MakeResult write_soup(const Recipe& recipe,
+                      std::span<const Checkpoint* const> ingredients,
+                      const std::filesystem::path& out, const WriteOptions& how,
+                      BatchNormStatistics* batch_norm);
+
 /// Plans `recipe` and prints the plan (--dry-run).
 void print_plan(const Recipe& recipe,
                 std::span<const Checkpoint* const> ingredients,

@@ -15,6 +15,7 @@ std::vector<CurvePoint> curve(
     const Recipe& recipe, const Checkpoint& a, const Checkpoint& b,
     std::span<const double> alphas,
     std::span<const std::unique_ptr<Evaluator>> evaluators,
+    BatchNormStatistics* batch_norm,
     const std::function<void(const CurvePoint&)>& on_point) {
   std::vector<const Evaluator*> all;
   for (const auto& evaluator : evaluators) all.push_back(evaluator.get());
@@ -23,8 +24,11 @@ std::vector<CurvePoint> curve(
   const std::array<const Checkpoint*, 2> ends = {&a, &b};
   std::vector<CurvePoint> points;
   for (double alpha : alphas) {
-    const CheckpointPtr weights =
-        soup_in_memory(between(recipe, a, b, alpha), ends);
+    CheckpointPtr weights = soup_in_memory(between(recipe, a, b, alpha), ends);
+    const bool is_mixture = alpha != 0 && alpha != 1;
+    if (batch_norm != nullptr && is_mixture) {
+      weights = batch_norm->recompute(*weights);
+    }
     CurvePoint point{.alpha = alpha, .scores = {}};
     for (const auto& evaluator : evaluators) {
       point.scores.push_back(

@@ -123,7 +123,8 @@ def check_searches(soup, check, models, anew):
     """Of searches that score nothing, or only what they were given."""
     for search in (["uniform", *models],
                    ["trajectory", *models, "--weights", "ema"],
-                   ["stock", *models, "--base", "base.safetensors"]):
+                   ["stock", *models, "--base", "base.safetensors"],
+                   ["interpolate", *models[:2], "--alpha", "0.3"]):
         name = search[0]
         plain, out = f"{name}-plain.safetensors", f"{name}.safetensors"
         soup.lines(*search, "-o", plain)
@@ -134,7 +135,8 @@ def check_searches(soup, check, models, anew):
               read(soup.folder / f"{name}-expected.safetensors")[0], name)
         check(read(soup.folder / out)[0] != read(soup.folder / plain)[0],
               f"{name}: other statistics")
-        check(last.get("bn_data") == "train.json", f"{name}: {last}")
+        if name != "interpolate":
+            check(last.get("bn_data") == "train.json", f"{name}: {last}")
         check("soup.recipe" not in read(soup.folder / out)[1],
               f"{name}: no recipe makes these statistics")
 
@@ -159,6 +161,18 @@ def check_greedy(soup, check, models, anew):
               f"of the journal, {kind}: {again}")
     code, _, said = soup.run(*plain)
     check(code == 1 and "--bn-data's data set" in said, said)
+
+
+def check_curve(soup, check, models, anew):
+    """The ends keep their statistics, what lies between has its own."""
+    found = soup.lines("interpolate", *models[:2], "--val", "val.json",
+                       "--alpha", "0,0.3,1", *anew, "-o", "best.safetensors",
+                       "--best")
+    for alpha, model in (0, models[0]), (0.3, "interpolate.safetensors"), \
+            (1, models[1]):
+        point = next(one for one in found if one["alpha"] == alpha)
+        scored = soup.lines("eval", model, "--val", "val.json")[0]
+        check(point["correct"] == scored["correct"], f"{point}, {scored}")
 
 
 def check_learned(soup, check, models, anew):
@@ -239,6 +253,7 @@ def main() -> int:
         check_searches(soup, checks.check, models, anew)
         check_greedy(soup, checks.check, models, anew)
         check_learned(soup, checks.check, models, anew)
+        check_curve(soup, checks.check, models, anew)
         check_classes(soup, checks.check, models)
         check_shifts(soup, checks.check, models)
         code, _, said = soup.run("uniform", *models, "--bn", "recompute")

@@ -20,7 +20,7 @@ TEST(Curve, ScoresThePointsOnTheLineOnEverySet) {
   const std::vector<double> alphas = {0, 0.24, 0.3, 1, -1, 2};
   std::vector<double> told;
   const auto points =
-      curve({}, *a, *b, alphas, sets,
+      curve({}, *a, *b, alphas, sets, nullptr,
             [&](const CurvePoint& point) { told.push_back(point.alpha); });
   EXPECT_EQ(told, alphas);
   ASSERT_EQ(points.size(), alphas.size());
