@@ -94,8 +94,12 @@ struct Examples {
   int64_t height = 0;
   int64_t width = 0;
   std::vector<uint8_t> pixels;  ///< empty where `kept` has them
-  /// File of the cache that ends with the pixels; null: there is none.
+  /// File of the cache with the pixels, and they; null: there is none.
   std::shared_ptr<const MappedFile> kept;
+  std::span<const uint8_t> kept_pixels = {};
+  /// By example: its picture among the pixels, where others were left out.
+  /// Empty: the first example is the first picture, and so on.
+  std::vector<int64_t> places = {};
   std::vector<ReadyInput> inputs = {};  ///< instead of pixels
   std::string content;                  ///< hash of the pixels or inputs
   std::vector<int32_t> labels;          ///< none is negative
@@ -108,8 +112,11 @@ struct Examples {
   std::vector<std::string> class_names;  ///< empty where unknown
   bool resized = false;                  ///< some picture was
 
-  /// The pixels, wherever they lie.
+  /// The pixels, wherever they lie: of `count` pictures, or of more where
+  /// `places` says which.
   std::span<const uint8_t> all_pixels() const;
+  /// Those of one example.
+  std::span<const uint8_t> picture(int64_t i) const;
 };
 
 /// Where decoded pictures are kept from one run to the next.

@@ -54,11 +54,13 @@ std::array<int64_t, 2> checked_range(const DatasetSpec& spec, int64_t count) {
 }
 
 std::span<const uint8_t> Examples::all_pixels() const {
-  if (!kept) return pixels;
-  const std::span<const std::byte> file = kept->bytes();
-  const auto size = static_cast<size_t>(count * channels * height * width);
-  return {reinterpret_cast<const uint8_t*>(file.data()) + file.size() - size,
-          size};
+  return kept ? kept_pixels : pixels;
+}
+
+std::span<const uint8_t> Examples::picture(int64_t i) const {
+  const auto each = static_cast<size_t>(channels * height * width);
+  const int64_t place = places.empty() ? i : places[static_cast<size_t>(i)];
+  return all_pixels().subspan(static_cast<size_t>(place) * each, each);
 }
 
 int64_t check_memory(const DatasetSpec& spec, int64_t count,
