@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "core/text.h"
 #include "data/label_map.h"
 #include "soup/error.h"
 
@@ -23,10 +24,7 @@ bool is_picture(const std::string& name) {
   if (name.starts_with("._")) return false;
   const size_t dot = name.rfind('.');
   if (dot == std::string::npos) return false;
-  std::string extension = name.substr(dot);
-  for (char& c : extension) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string extension = lower(name.substr(dot));
   return std::find(kExtensions.begin(), kExtensions.end(), extension) !=
          kExtensions.end();
 }

@@ -56,14 +56,6 @@ class ShardLister {
   }
 
  private:
-  static std::string lower(std::string_view text) {
-    std::string low(text);
-    for (char& c : low) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return low;
-  }
-
   std::string place(const std::string& member) const {
     return shard_ + ": " + printable(member);
   }
