@@ -51,9 +51,13 @@ struct DatasetSpec {
   std::string name;
   std::string summary;
   std::string loader;
-  std::filesystem::path path;         ///< folder of the data, resolved
-  std::filesystem::path images;       ///< idx, npy: file of pictures
-  std::filesystem::path labels_file;  ///< idx, npy, tensors: file of labels
+  std::filesystem::path path;  ///< folder of the data, resolved
+  /// All places where it may be, of several: `path` is the first that is there,
+  /// or else the first.
+  std::vector<std::filesystem::path> places = {};
+  /// idx, npy: file of pictures, or an array in it (FILE.npz/NAME)
+  std::filesystem::path images;
+  std::filesystem::path labels_file;  ///< idx, npy, tensors: the same of labels
   /// tensors: the file of each input by its name; under the empty name a file
   /// of which all tensors but the labels are inputs.
   std::map<std::string, std::filesystem::path> inputs;
@@ -61,7 +65,7 @@ struct DatasetSpec {
   std::vector<std::filesystem::path> files;
   std::string labels = "rank";      ///< folders: rank, integer or map
   std::filesystem::path label_map;  ///< labels of pictures or class folders
-  std::filesystem::path indices;    ///< .npy of the examples that count
+  std::filesystem::path indices;    ///< array of the examples that count
   /// So many examples of each class, drawn; where `indices` is named too: in
   /// its place when that file is not there.
   std::optional<int64_t> per_class;

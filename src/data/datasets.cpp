@@ -39,7 +39,8 @@ constexpr std::array kLoaders = {
                   kFolderKeys, folders_present, list_folders, nullptr},
     DatasetLoader{"idx", "IDX files of pictures and labels, gzipped or not",
                   kPairKeys, files_present, nullptr, load_idx},
-    DatasetLoader{"npy", "NumPy arrays of pictures (uint8) and labels",
+    DatasetLoader{"npy",
+                  "NumPy arrays (.npy, .npz) of pictures (uint8) and labels",
                   kPairKeys, files_present, nullptr, load_npy},
     DatasetLoader{"cifar10", "CIFAR-10's binary version", kFilesKeys,
                   files_present, nullptr, load_cifar10},
@@ -51,7 +52,7 @@ constexpr std::array kLoaders = {
                   kListKeys, files_present, list_shards, nullptr},
     DatasetLoader{"tensors",
                   "ready inputs (token ids, masks, features) and labels in "
-                  "safetensors or .npy, for --model FILE.pt2",
+                  "safetensors, .npy or .npz, for --model FILE.pt2",
                   kTensorKeys, files_present, nullptr, nullptr, read_tensors},
 };
 

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 namespace soup {
 
@@ -34,5 +36,15 @@ class ByteReader {
 
   std::unique_ptr<State> state_;
 };
+
+/// Unpacks a deflate stream (RFC 1951) of `size` bytes when unpacked. Memory
+/// grows with what is really there. Throws Error naming `where` when the stream
+/// is broken or of another size.
+std::vector<std::byte> inflate(std::span<const std::byte> packed, uint64_t size,
+                               const std::string& where);
+
+/// Throws Error naming `where` when the CRC-32 of `bytes` is another.
+void check_crc(std::span<const std::byte> bytes, uint32_t expected,
+               const std::string& where);
 
 }  // namespace soup

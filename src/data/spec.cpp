@@ -6,6 +6,8 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/table.h"
+#include "core/text.h"
+#include "data/array.h"
 #include "data/shards.h"
 #include "data/spec_preprocess.h"
 #include "soup/error.h"
@@ -50,7 +52,7 @@ fs::path needed_path(const ordered_json& json, const std::string& key,
   if (places.empty()) throw UsageError(where + ": '" + key + "' is empty");
   std::error_code error;
   for (const std::string& place : places) {
-    if (fs::exists(base / place, error)) return base / place;
+    if (fs::exists(array_file(base / place), error)) return base / place;
   }
   return base / places.front();
 }
@@ -124,10 +126,11 @@ void parse_inputs(const ordered_json& json, const std::string& where,
   const ordered_json& inputs = json.at("inputs");
   if (inputs.is_string()) {
     spec.inputs[""] = spec.path / inputs.get<std::string>();
-    if (spec.inputs[""].extension() == ".npy") {
+    const fs::path& file = spec.inputs[""];
+    if (file.extension() == ".npy" || array_file(file) != file) {
       throw UsageError(where +
-                       ": 'inputs': a .npy file holds one input: give its "
-                       "name, as in {\"input_ids\": \"ids.npy\"}");
+                       ": 'inputs': an array is one input: give its name, as "
+                       "in {\"input_ids\": \"ids.npy\"}");
     }
     spec.labels_file = spec.inputs[""];
   } else {
