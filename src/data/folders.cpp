@@ -126,6 +126,13 @@ bool folders_present(const DatasetSpec& spec) {
 }
 
 Listing list_folders(const DatasetSpec& spec) {
+  if (spec.places.size() > 1 && !folders_present(spec)) {
+    std::vector<std::string> places;
+    for (const fs::path& place : spec.places) places.push_back(place.string());
+    throw Error(join(places, ", ") + ": no such folders; " + spec.name +
+                " is expected in one of them (--data or $SOUP_DATA says where "
+                "named data sets lie)");
+  }
   Listing listing = list_folders(spec.path, spec.labels);
   const int64_t expected = spec.expect.classes.value_or(listing.class_folders);
   if (spec.labels == "rank" && expected != listing.class_folders) {

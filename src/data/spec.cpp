@@ -197,6 +197,11 @@ DatasetSpec parse_spec(const ordered_json& json, const fs::path& origin,
   if (!(knows("images") || knows("files") || knows("inputs")) ||
       json.contains("path")) {
     spec.path = needed_path(json, "path", root, where);
+    if (json.contains("path") && json.at("path").is_array()) {
+      for (const ordered_json& place : json.at("path")) {
+        spec.places.push_back(root / place.get<std::string>());
+      }
+    }
   }
   if (knows("files")) spec.files = needed_files(json, spec.path, where);
   if (knows("inputs")) {

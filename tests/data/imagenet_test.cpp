@@ -76,6 +76,14 @@ TEST_F(ImageNet, HeldOutIsTwentySixOfAClass) {
   EXPECT_EQ(released.labels, (std::vector<int32_t>{0, 999}));
 }
 
+TEST_F(ImageNet, AllPlacesThatWereLookedAtAreNamed) {
+  expect_error<Error>(
+      [&] { load("imagenet-v2"); },
+      (folder_ / "ImageNetV2-matched-frequency").string() + ", " +
+          (folder_ / "imagenetv2-matched-frequency-format-val").string() +
+          ": no such folders; imagenet-v2 is expected in one of them");
+}
+
 TEST_F(ImageNet, V2FoldersAreNumbers) {
   for (const char* name : {"0", "10", "9", "999"}) {
     add(std::string("imagenetv2-matched-frequency-format-val/") + name +
