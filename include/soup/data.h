@@ -44,6 +44,9 @@ Preprocess default_preprocess(int64_t channels);
 struct Expectation {
   std::optional<int64_t> examples = {};
   std::optional<int64_t> classes = {};  ///< class folders
+  /// SHA-256 in hex of files below the spec's `path`, by their names there; of
+  /// a gzipped file, of what it unpacks to.
+  std::map<std::string, std::string> sha256 = {};
 };
 
 /// One data set, as a spec file describes it (design/cli.md).
@@ -181,9 +184,29 @@ struct NamedDataset {
 };
 std::vector<NamedDataset> named_datasets(const std::filesystem::path& data);
 
-/// Counts the examples of `spec` and, of data that comes in class folders, all
-/// of those. Decodes no picture file. Throws Error as load_examples() does.
-Expectation count_examples(const DatasetSpec& spec);
+/// A file of a data set.
+struct FileHash {
+  std::filesystem::path path;
+  std::string sha256;  ///< see Expectation; empty: it is not there
+  std::optional<std::string> expected;
+};
+
+/// What is there of a data set.
+struct DataCheck {
+  int64_t examples = 0;
+  std::optional<int64_t> classes = {};  ///< class folders, of which it comes
+  std::vector<std::string> bad = {};    ///< pictures not to be decoded, and why
+  /// Hash of the picture files and their labels in order, wherever they lie;
+  /// empty for data of another kind.
+  std::string content = {};
+  /// The expected ones and, of data of another kind, all.
+  std::vector<FileHash> files = {};
+};
+
+/// Reads the data of `spec` as a whole, in parallel: counts the examples,
+/// decodes the pictures, hashes the files. Throws Error for what is missing or
+/// damaged as load_examples() does, but for single pictures.
+DataCheck check_dataset(const DatasetSpec& spec);
 
 /// Reads and decodes every example of `spec`, in parallel, into the shape that
 /// the model wants; reads ready inputs as they are. Unset fields of

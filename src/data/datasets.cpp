@@ -13,7 +13,6 @@
 #include "data/label_map.h"
 #include "data/list.h"
 #include "data/npy.h"
-#include "data/selection.h"
 #include "data/shards.h"
 #include "data/spec.h"
 #include "data/tensors.h"
@@ -146,21 +145,6 @@ std::vector<NamedDataset> named_datasets(const fs::path& data) {
     named.push_back(std::move(entry));
   }
   return named;
-}
-
-Expectation count_examples(const DatasetSpec& spec) {
-  const DatasetLoader& loader = loader_of(spec);
-  if (loader.list != nullptr) {
-    const Listing listing = loader.list(spec);
-    Expectation found{.examples = std::ssize(select_examples(spec, listing))};
-    if (listing.class_folders > 0) found.classes = listing.class_folders;
-    return found;
-  }
-  if (loader.read != nullptr) return {.examples = loader.read(spec).count};
-  Preprocess smallest = default_preprocess(1);
-  smallest.filter = "box";
-  const PictureShape pixel{.channels = 1, .height = 1, .width = 1};
-  return {.examples = loader.load(spec, pixel, smallest).count};
 }
 
 Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,

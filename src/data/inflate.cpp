@@ -69,7 +69,6 @@ int64_t ByteReader::most() const {
   return std::ssize(state_->file.bytes()) * kMostRatio;
 }
 
-// Returns 0 only at the end.
 size_t ByteReader::read_some(std::span<std::byte> out) {
   State& s = *state_;
   if (!s.gzip) {

@@ -22,6 +22,9 @@ class ByteReader {
 
   /// No more than that can follow: what claims more is a lie.
   int64_t most() const;
+  /// Fills the beginning of `out`, which is not empty; returns how much of it:
+  /// 0 only at the end. Throws as read() does.
+  size_t read_some(std::span<std::byte> out);
   /// Fills `out`. Throws Error naming the file when it ends before, or when
   /// the gzip stream is broken.
   void read(std::span<std::byte> out);
@@ -32,7 +35,6 @@ class ByteReader {
 
  private:
   struct State;
-  size_t read_some(std::span<std::byte> out);
 
   std::unique_ptr<State> state_;
 };

@@ -21,7 +21,8 @@ using nlohmann::ordered_json;
 constexpr std::array<std::string_view, 8> kCommonKeys = {
     "name",  "summary", "loader", "path",
     "range", "classes", "expect", "preprocess"};
-constexpr std::array<std::string_view, 2> kExpectKeys = {"examples", "classes"};
+constexpr std::array<std::string_view, 3> kExpectKeys = {"examples", "classes",
+                                                         "sha256"};
 constexpr std::array<std::string_view, 2> kLabels = {"rank", "integer"};
 
 std::array<int64_t, 2> parse_range(const ordered_json& json,
@@ -75,6 +76,24 @@ int64_t whole_number(const ordered_json& json, const std::string& key,
   return value;
 }
 
+std::map<std::string, std::string> parse_hashes(const ordered_json& json,
+                                                const std::string& where) {
+  if (!json.is_object()) {
+    throw UsageError(where + ": expected an object of files and their hashes");
+  }
+  std::map<std::string, std::string> hashes;
+  for (const auto& [file, value] : json.items()) {
+    const auto hash = get_as<std::string>(json, file, where);
+    if (hash.size() != 64 ||
+        hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      throw UsageError(where + ": " + quote(file) +
+                       ": expected 64 digits of 0 to 9 and a to f");
+    }
+    hashes[file] = hash;
+  }
+  return hashes;
+}
+
 Expectation parse_expectation(const ordered_json& json,
                               const std::string& where) {
   check_keys(json, kExpectKeys, where);
@@ -84,6 +103,9 @@ Expectation parse_expectation(const ordered_json& json,
   }
   if (json.contains("classes")) {
     expect.classes = whole_number(json, "classes", where);
+  }
+  if (json.contains("sha256")) {
+    expect.sha256 = parse_hashes(json.at("sha256"), where + ": sha256");
   }
   return expect;
 }
