@@ -101,6 +101,7 @@ int check_data(std::span<const DatasetSpec> specs, const Output& output) {
     rows.push_back({spec.name, std::to_string(found.examples),
                     text(spec.expect.examples), text(found.classes),
                     text(spec.expect.classes), std::to_string(found.bad.size()),
+                    found.content.empty() ? "-" : found.content,
                     good ? "yes" : "no"});
   }
   print_table(output,
@@ -110,6 +111,7 @@ int check_data(std::span<const DatasetSpec> specs, const Output& output) {
                {"class folders", 0, true},
                {"expected", 0, true},
                {"bad pictures", 0, true},
+               {"content"},
                {"as expected", 0, true}},
               rows);
   return all_good ? 0 : 1;

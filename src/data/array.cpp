@@ -63,9 +63,13 @@ std::string choose(const Npz& file, std::span<const std::string_view> usual,
   }
   if (names.size() == 1) return names.front();
   if (names.empty()) throw Error(where + ": holds no array");
-  throw Error(where + ": holds the arrays " + printable(join(names, ", ")) +
-              "; say which is meant, as in '" + where + "/" +
-              printable(names.front()) + "'");
+  std::vector<std::string> wanted;
+  for (const std::string_view name : usual) wanted.push_back(quote(name));
+  throw Error(
+      where + ": holds the arrays " + printable(join(names, ", ")) +
+      (wanted.empty() ? "" : ", none of them called " + join(wanted, " or ")) +
+      "; say which is meant, as in '" + where + "/" + printable(names.front()) +
+      "'");
 }
 
 }  // namespace

@@ -88,7 +88,8 @@ TEST(Array, APathThatNamesNoneTakesTheUsualOrTheOnlyOne) {
       [&] { read_array(many, usual); },
       many +
           ": holds the arrays train_images, train_labels, val_images, "
-          "val_labels; say which is meant, as in '" +
+          "val_labels, none of them called 'images' or 'arr_0'; say which is "
+          "meant, as in '" +
           many + "/train_images'");
   expect_error<Error>([&] { read_array(many + "/test_images"); },
                       many + ": has no array 'test_images', only train_images");
