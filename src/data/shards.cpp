@@ -46,8 +46,10 @@ class ShardLister {
   void finish() {
     const bool nothing = sample_.picture.empty() && !sample_.label;
     if (!nothing) {
-      if (sample_.picture.empty()) fail("has a label, but no picture");
-      if (!sample_.label) fail("has a picture, but no label (.cls)");
+      if (sample_.picture.empty()) {
+        fail("has a label, but no picture next to it");
+      }
+      if (!sample_.label) fail("has a picture, but no label (.cls) next to it");
       listing_.files.push_back(place(sample_.picture));
       listing_.labels.push_back({*sample_.label});
       listing_.contents.push_back(sample_.content);

@@ -179,7 +179,8 @@ TEST(Shards, WhatIsMissingIsNamed) {
     expect_error<Error>([&] { list_shards(spec_of(folder / "s.tar")); },
                         (folder / "s.tar").string() + message);
   };
-  refused({{"a/1.jpg", "x"}}, ": a/1: has a picture, but no label");
+  refused({{"a/1.jpg", "x"}},
+          ": a/1: has a picture, but no label (.cls) next to it");
   refused({{"a/1.cls", "1"}, {"a/2.cls", "1"}}, ": a/1: has a label, but no");
   refused({{"1.cls", "cat"}}, ": 1: its .cls is no whole number");
   refused({{"1.cls", "1"}, {"1.cls", "2"}}, ": 1: has two labels");
