@@ -30,10 +30,10 @@ def answers():
     return np.round(logits * 1024) / 1024, labels
 
 
-def calibration_error(confidence, right):
+def calibration_error(confidence, right, bins=15):
     order = np.argsort(confidence, kind="stable")
     return sum(abs(right[part].mean() - confidence[part].mean()) * len(part)
-               for part in np.array_split(order, 15)) / len(order)
+               for part in np.array_split(order, bins)) / len(order)
 
 
 def scores(logits, labels):
@@ -61,6 +61,8 @@ def scores(logits, labels):
         "brier": (brier.mean(), sem(brier)),
         "ece": (calibration_error(np.exp(log_p.max(axis=1)), best == labels),
                 None),
+        "ece:20": (calibration_error(np.exp(log_p.max(axis=1)),
+                                     best == labels, 20), None),
         "mse": (metrics.mean_squared_error(truth, logits), sem(mse)),
     }
 

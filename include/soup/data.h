@@ -77,6 +77,9 @@ struct DatasetSpec {
   std::filesystem::path origin;  ///< the spec's own file; empty: a plain folder
   Preprocess preprocess;
   Expectation expect;
+  /// A shift of the distribution that models are trained on: scores on several
+  /// of these are reported with their mean.
+  bool shift = false;
   /// Pictures that may fail to decode: they are left out (`--skip-bad`).
   int64_t skip_bad = 0;
 };

@@ -177,10 +177,17 @@ struct Metric {
   bool counts = true;  ///< terms are 0 or 1, and the score is their mean
   bool higher_is_better = true;
   double (*term)(std::span<const float> logits, int32_t label);
-  double (*whole)(std::span<const Verdict>) = nullptr;
+  double (*whole)(std::span<const Verdict>, int64_t bins) = nullptr;
+  int64_t bins = 0;  ///< of `whole`; 0: it has none
+
+  /// As find_metric() reads it.
+  std::string text() const;
 };
 
 std::span<const Metric> metrics();
+/// The row of that name. `ece:20` has so many bins instead of its own.
+/// Throws UsageError for an unknown name, or bins that there cannot be.
+Metric find_metric(const std::string& text);
 
 struct EvaluatorOptions {
   std::string model = "auto";
@@ -207,15 +214,31 @@ std::vector<std::unique_ptr<Evaluator>> make_evaluators(
     std::span<const DatasetSpec> datasets, const Checkpoint& like,
     const EvaluatorOptions&);
 
-/// A copy of `checkpoint` with the means and variances of its BatchNorms taken
-/// over all examples of `dataset`: in batches of `options.batch_size` drawn
-/// without replacement by `seed`, each normalised by its own moments as in
-/// training; the moments are then merged exactly, so that no batch weighs more
-/// than its examples. The same values on any number of threads.
-/// Throws Error when the model has no BatchNorm or does not fit.
-CheckpointPtr recompute_batch_norm(const Checkpoint& checkpoint,
-                                   const DatasetSpec& dataset, uint64_t seed,
-                                   const EvaluatorOptions& options);
+/// Examples that BatchNorm normalises together, where nobody says how many.
+constexpr int64_t kBatchNormBatch = 64;
+
+/// Takes the means and variances of BatchNorm anew, over all examples of one
+/// data set, which are loaded once. Thread-safe.
+class BatchNormStatistics {
+ public:
+  virtual ~BatchNormStatistics() = default;
+  /// A copy of `checkpoint` with statistics of its own. Batches are drawn
+  /// without replacement, each normalised by its own moments as in training;
+  /// the moments are then merged exactly, so that no batch weighs more than its
+  /// examples. The same values on any number of threads.
+  /// Throws Error when the weights do not fit.
+  virtual CheckpointPtr recompute(const Checkpoint& checkpoint) = 0;
+  /// Everything, but for the weights, that the statistics depend on, as
+  /// Evaluator::identity().
+  virtual std::map<std::string, std::string> identity() const = 0;
+};
+
+/// Such statistics of models like `like` in batches of `options.batch_size`,
+/// drawn by `seed`.
+/// Throws Error when the model has no BatchNorm or does not fit the data.
+std::unique_ptr<BatchNormStatistics> make_batch_norm_statistics(
+    const DatasetSpec& dataset, const Checkpoint& like, uint64_t seed,
+    const EvaluatorOptions& options);
 
 /// What scores state dicts in process: libtorch and the models made of it.
 struct EngineInfo {
@@ -227,7 +250,8 @@ struct EngineInfo {
   int64_t gpus = 0;           ///< that can be used
   std::vector<Model> models = {};
 };
-/// Loads libtorch, as make_evaluators, recompute_batch_norm and connect_store
+/// Loads libtorch, as make_evaluators, make_batch_norm_statistics and
+/// connect_store
 /// do; nothing else does. All throw Error where it, or our module beside it, is
 /// missing.
 EngineInfo engine_info();

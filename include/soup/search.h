@@ -154,6 +154,10 @@ struct SearchOptions {
   /// On each device evaluators are followed by their guards. Candidates are
   /// tried ahead of their turn.
   Others others = {};
+  /// Gives every mixture, not single checkpoints, its own statistics of
+  /// BatchNorm before it is scored; the caller does so with the soup. Null:
+  /// they are mixed like weights.
+  BatchNormStatistics* batch_norm = nullptr;
   /// Folder of the journal: the same search goes on where it stopped. Empty:
   /// none is kept.
   std::filesystem::path run_dir = {};

@@ -9,7 +9,7 @@ namespace {
 class BatchNorm : public Task {
  public:
   explicit BatchNorm(CLI::App& app) {
-    options_.batch_size = 64;
+    options_.batch_size = kBatchNormBatch;
     app.add_option("CKPT", in_, "a checkpoint with BatchNorm: a soup, say")
         ->required();
     app.add_option("--on", on_,
@@ -40,7 +40,8 @@ class BatchNorm : public Task {
     const DatasetSpec dataset = find_dataset(on_, data_);
     const CheckpointPtr in = open_checkpoint(in_, open_);
     const CheckpointPtr made =
-        recompute_batch_norm(*in, dataset, seed_, options_);
+        make_batch_norm_statistics(dataset, *in, seed_, options_)
+            ->recompute(*in);
     const int64_t written = save_checkpoint(
         *made, output_.out, made->metadata(), output_.write_options(in_));
     output.object({{"kind", "batchnorm"},

@@ -17,6 +17,7 @@ constexpr std::array kCommands = {
             R"(  soup greedy runs/ --val fashion-mnist -o soup.safetensors
   soup greedy runs/ --val pets/val --test pets/test --metric top1
   soup greedy runs/ --val val/ --guard shifted/ --pruned
+  soup greedy resnets/ --val val/ --bn recompute --bn-data pets/train
   soup greedy runs/ --val imagenet=2 --val imagenet-v2=1
   soup greedy runs/ --val fashion-mnist --budget 10
   soup greedy runs/ --val mrpc.json --model bert.pt2 --metric accuracy_f1
@@ -56,6 +57,7 @@ constexpr std::array kCommands = {
             R"(  soup eval soup.safetensors --val fashion-mnist-test
   soup eval runs/ --val imagenet-like/ --metric nll --device cuda
   soup eval a.pt --val spec.json --predictions a.jsonl
+  soup eval a.pt --val pets/val --per-class | jq -r 'select(.kind == "class") | .value'
   torchrun --nproc-per-node=8 --no-python soup eval a.pt --val imagenet-val)",
             make_eval},
     Command{"mix", "make what a recipe says",

@@ -81,6 +81,22 @@ ordered_json describe_score(const std::filesystem::path& path,
           {"seconds", score.seconds}};
 }
 
+ordered_json describe_held_out(const std::optional<Score>& score) {
+  if (!score) {
+    return {{"dataset", nullptr},       {"metric", nullptr},
+            {"value", nullptr},         {"count", nullptr},
+            {"correct", nullptr},       {"interval", nullptr},
+            {"standard_error", nullptr}};
+  }
+  return {{"dataset", score->dataset},
+          {"metric", score->metric},
+          {"value", score->value},
+          {"count", score->count},
+          {"correct", or_null(score->correct)},
+          {"interval", interval_of(*score)},
+          {"standard_error", or_null(score->standard_error)}};
+}
+
 ordered_json describe_ingredients(const SearchResult& result) {
   ordered_json list = ordered_json::array();
   for (size_t i = 0; i < result.recipe.ingredients.size(); ++i) {

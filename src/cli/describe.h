@@ -20,6 +20,8 @@ ordered_json describe_score(const std::filesystem::path& path,
                             const Score& score);
 /// The exact 95 % interval of a share of examples; null for other scores.
 ordered_json interval_of(const Score& score);
+/// What a line about a soup says of its score; nulls where it has none.
+ordered_json describe_held_out(const std::optional<Score>& score);
 /// Ingredients with their weights and what the soup is without each.
 ordered_json describe_ingredients(const SearchResult& result);
 ordered_json describe_plan(const Plan& plan, const Recipe& recipe);

@@ -1,10 +1,12 @@
 #include "cli/check_data.h"
+#include "cli/class_shares.h"
 #include "cli/commands.h"
 #include "cli/describe.h"
 #include "cli/judges.h"
 #include "cli/options.h"
 #include "cli/pair.h"
 #include "cli/predictions.h"
+#include "cli/shifts.h"
 #include "core/file.h"
 #include "soup/error.h"
 
@@ -24,6 +26,8 @@ class Eval : public Task {
                    "write logits and labels to this safetensors file");
     app.add_flag("--compare", compare_,
                  "test whether two checkpoints differ (McNemar, exact)");
+    app.add_flag("--per-class", per_class_,
+                 "print what share of each class is right, too");
     app.add_flag("--check-data", check_data_,
                  "only look whether the data sets are there and whole");
     app.add_flag("--force", force_, "replace existing files");
@@ -39,11 +43,12 @@ class Eval : public Task {
     eval_.options.logits = keeps();
     judges.make(specs, *checkpoints.front());
     if (compare_) check_counts(judges.all());
+    if (per_class_) check_examples(judges.all());
     if (!judges.leads()) {
       judges.take_part(kName, checkpoints, {});
       return 0;
     }
-    score(checkpoints, judges, output);
+    score(checkpoints, judges, Shifts(specs), output);
     const Evaluator& first = *judges.all().front();
     if (!predictions_.empty()) {
       kept_.write_predictions(predictions_, force_, first);
@@ -89,8 +94,17 @@ class Eval : public Task {
     }
   }
 
+  static void check_examples(
+      std::span<const std::unique_ptr<Evaluator>> evaluators) {
+    for (const auto& evaluator : evaluators) {
+      if (evaluator->examples() > 0) continue;
+      throw UsageError("--per-class needs --val: " + evaluator->dataset() +
+                       " tells nothing of single examples");
+    }
+  }
+
   void score(std::span<const CheckpointPtr> checkpoints, const Judges& judges,
-             const Output& output) {
+             const Shifts& shifts, const Output& output) {
     const std::vector<Evaluator*> evaluators = judges.panel();
     Scoring scoring(kName, checkpoints, evaluators, judges.others());
     std::vector<Scoring::Item> items;
@@ -105,19 +119,36 @@ class Eval : public Task {
     for (const Evaluator* e : evaluators) {
       columns.push_back({e->dataset(), 0, true});
     }
+    if (shifts.any()) columns.push_back({"mean of shifts", 0, true});
     std::vector<std::vector<std::string>> rows;
+    std::vector<Score> scores;  // of one checkpoint
     std::vector<Pair> pairs;
     if (compare_) pairs = make_pairs(checkpoints, evaluators);
     for (const Scoring::Item& item : items) {
       const auto& path = checkpoints[item.checkpoint]->path();
       EvaluateOptions options{.progress = progress.get()};
-      if (compare_) options.watch = pairs[item.set].watch(item.checkpoint);
-      if (!predictions_.empty()) options.watch = kept_.watch();
+      ClassShares shares;
+      std::vector<Watch> watches;
+      if (compare_) watches.push_back(pairs[item.set].watch(item.checkpoint));
+      if (!predictions_.empty()) watches.push_back(kept_.watch());
+      if (per_class_) watches.push_back(shares.watch());
+      options.watch = [&](std::span<const Verdict> batch) {
+        for (const Watch& watch : watches) watch(batch);
+        return true;
+      };
       if (!logits_.empty()) options.logits = kept_.logits_watch();
       const Score result = scoring.score(item, options);
       output.object(describe_score(path, result));
-      if (item.set == 0) rows.push_back({path.string()});
+      if (per_class_) shares.print(path, result.dataset, output);
+      if (item.set == 0) {
+        rows.push_back({path.string()});
+        scores.clear();
+      }
       rows.back().push_back(score_text(result));
+      scores.push_back(result);
+      if (!shifts.any() || scores.size() < evaluators.size()) continue;
+      output.object(shifts.describe(path, scores));
+      rows.back().push_back(score_text(shifts.mean(scores)));
     }
     print_table(output, columns, rows);
     if (compare_) print_pairs(pairs, output);
@@ -158,6 +189,7 @@ class Eval : public Task {
   std::filesystem::path predictions_;
   std::filesystem::path logits_;
   bool compare_ = false;
+  bool per_class_ = false;
   bool check_data_ = false;
   Predictions kept_;
   bool force_ = false;

@@ -1,6 +1,9 @@
 #include <charconv>
+#include <map>
+#include <set>
 
 #include "cli/options.h"
+#include "core/short_names.h"
 #include "soup/error.h"
 
 // Held-out data and how to score on it.
@@ -22,6 +25,23 @@ std::pair<std::string, double> split_share(const std::string& text) {
                      "' is no share; write it like NAME=2 or NAME=0.5");
   }
   return {text.substr(0, at), share};
+}
+
+/// Data sets of one name are called by what tells their files apart.
+void tell_apart(std::vector<DatasetSpec>& specs) {
+  const auto file_of = [](const DatasetSpec& spec) {
+    const fs::path& file = spec.origin.empty() ? spec.path : spec.origin;
+    return file.has_filename() ? file : file.parent_path();
+  };
+  std::map<std::string, std::vector<DatasetSpec*>> by_name;
+  for (DatasetSpec& spec : specs) by_name[spec.name].push_back(&spec);
+  for (const auto& [name, namesakes] : by_name) {
+    std::set<fs::path> files;
+    for (const DatasetSpec* spec : namesakes) files.insert(file_of(*spec));
+    if (files.size() < 2) continue;  // the same one again
+    const ShortNames names(std::vector<fs::path>(files.begin(), files.end()));
+    for (DatasetSpec* spec : namesakes) spec->name = names.of(file_of(*spec));
+  }
 }
 
 }  // namespace
@@ -118,6 +138,44 @@ void EvalArguments::allow_shares(CLI::App& app) {
           "weighted by the shares");
 }
 
+void BatchNormArguments::add_to(CLI::App& app) {
+  app.add_option("--bn", statistics,
+                 "BatchNorm's means and variances: average, as of weights, or "
+                 "recompute, from the pictures of --bn-data, in every soup "
+                 "that is scored and in the one that is written")
+      ->check(CLI::IsMember({"average", "recompute"}))
+      ->capture_default_str();
+  app.add_option("--bn-data", data,
+                 "pictures, best of training: a name (soup list datasets), a "
+                 "spec.json, or a folder of class folders")
+      ->type_name("NAME");
+}
+
+std::optional<DatasetSpec> BatchNormArguments::spec(
+    const EvalArguments& eval) const {
+  if (statistics == "average") {
+    if (data.empty()) return std::nullopt;
+    throw UsageError("--bn-data: nothing is taken from pictures with --bn " +
+                     statistics + "; give --bn recompute");
+  }
+  if (data.empty()) {
+    throw UsageError(
+        "--bn recompute: give the pictures with --bn-data NAME (soup list "
+        "datasets)");
+  }
+  DatasetSpec found = find_dataset(data, eval.data);
+  for (const std::string& name : eval.test) {
+    if (same_examples(found, find_dataset(name, eval.data))) {
+      throw UsageError("--bn-data " + data +
+                       ": these are the examples of "
+                       "--test " +
+                       name + "; what makes the soup cannot also judge it");
+    }
+  }
+  found.skip_bad = eval.skip_bad;
+  return found;
+}
+
 std::string EvalArguments::metric() const {
   return by_command.command.empty() ? options.metric : "eval-cmd";
 }
@@ -161,6 +219,7 @@ std::vector<DatasetSpec> EvalArguments::specs(bool required) const {
     add("--test " + name, "what chooses the soup cannot also judge it");
   }
   for (DatasetSpec& spec : found) spec.skip_bad = skip_bad;
+  tell_apart(found);
   return found;
 }
 

@@ -23,6 +23,7 @@ class Greedy : public Task {
             "how many of --eval-cmd run at once, on candidates ahead of their "
             "turn");
     arguments_.mix.add_to(app);
+    arguments_.batch_norm.add_to(app);
     selection_.add_to(app, arguments_.search);
     app.add_option("--guard", arguments_.eval.guard,
                    "more held-out data, on which no step may lower the score "

@@ -44,8 +44,8 @@ void Judges::make(std::span<const DatasetSpec> specs, const Checkpoint& like) {
   if (arguments_.spreads && !specs.empty()) {
     devices = devices_of(device, engine_info().gpus, launch_);
   }
-  devices_.front() =
-      make_on(devices.front(), specs, like, launch_.rank * jobs());
+  device_ = devices.front();
+  devices_.front() = make_on(device_, specs, like, launch_.rank * jobs());
   const size_t apart = arguments_.chooses ? arguments_.eval.test.size() : 0;
   const auto shared = specs.first(specs.size() - apart);
   // Without held-out data it is a command that chooses, on no device.

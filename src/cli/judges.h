@@ -49,6 +49,8 @@ class Judges {
   /// Those of the first device that every device and process has: all, or the
   /// one that chooses and its guards.
   std::vector<Evaluator*> panel() const { return panel_of(devices_.front()); }
+  /// The first device, as EvaluatorOptions has it.
+  const std::string& device() const { return device_; }
   Others others() const;
   /// Evaluates for the search or command of rank 0 until it has ended.
   void take_part(std::string_view command,
@@ -68,6 +70,7 @@ class Judges {
 
   JudgeArguments arguments_;
   Launch launch_;
+  std::string device_;
   std::unique_ptr<Store> store_;
   std::optional<Participant> participant_;
   std::vector<Evaluators> devices_ = std::vector<Evaluators>(1);

@@ -41,6 +41,7 @@ class Learned : public Task {
     arguments_.recipe.add_to(app);
     arguments_.eval.add_to(app, true);
     arguments_.mix.add_to(app);
+    arguments_.batch_norm.add_to(app);
     add_from_losses(app);
     add_run_options(app, arguments_.search);
   }

@@ -2,6 +2,7 @@
 
 #include <CLI/App.hpp>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,18 @@ int64_t parse_size(const std::string& text);
 
 /// Where decoded pictures are kept: the user's cache, if nothing is said.
 void add_cache_options(CLI::App& app, PictureCache& cache);
+
+/// Where a soup's statistics of BatchNorm come from.
+struct BatchNormArguments {
+  std::string statistics = "average";
+  std::string data;  ///< a data set's name, spec or folder
+
+  void add_to(CLI::App& app);
+  /// What to recompute them from; nullopt: they are averaged. `eval` says where
+  /// data sets lie.
+  /// Throws UsageError when none is given, or one that is for --test.
+  std::optional<DatasetSpec> spec(const struct EvalArguments& eval) const;
+};
 
 /// Held-out data and how to score on it.
 struct EvalArguments {

@@ -5,6 +5,7 @@
 
 #include "cli/adapters.h"
 #include "cli/describe.h"
+#include "cli/final_table.h"
 #include "cli/judges.h"
 #include "cli/scores.h"
 #include "cli/steps.h"
@@ -53,6 +54,8 @@ class SoupRun {
   int run() {
     arguments_.recipe.check(arguments_.output);
     const auto specs = arguments_.eval.specs(search_.needs_evaluator);
+    shifts_ = Shifts(std::span(specs).last(arguments_.eval.test.size()));
+    const auto bn_data = arguments_.batch_norm.spec(arguments_.eval);
     checkpoints_ = arguments_.checkpoints.collect();
     recipe_ = arguments_.mix.make(arguments_.checkpoints.options.open);
     if (!arguments_.base.empty()) add_base();
@@ -72,6 +75,7 @@ class SoupRun {
     // Every mistake in names, shapes and dtypes before anything is scored.
     make_plan(all, pointers(checkpoints_));
     judges_.make(specs, *checkpoints_.front());
+    if (bn_data) make_batch_norm(*bn_data);
     if (!judges_.leads()) {
       judges_.take_part(search_.name, checkpoints_, search_options());
       return 0;
@@ -94,9 +98,18 @@ class SoupRun {
     recipe_.base = checkpoints_.size() - 1;
   }
 
+  void make_batch_norm(const DatasetSpec& data) {
+    EvaluatorOptions options = arguments_.eval.options;
+    options.device = judges_.device();
+    options.batch_size = kBatchNormBatch;
+    batch_norm_ =
+        make_batch_norm_statistics(data, *checkpoints_.front(), 0, options);
+  }
+
   SearchOptions search_options() const {
     SearchOptions options = arguments_.search;
     options.recipe = recipe_;
+    options.batch_norm = batch_norm_.get();
     if (!arguments_.scores.empty()) {
       options.scores =
           known_scores(arguments_.scores, checkpoints_, *judges_.all().front(),
@@ -128,12 +141,23 @@ class SoupRun {
           [&](const CheckpointPtr& c) { return c->path() == ingredient.path; });
       ingredients_.push_back(found->get());
     }
-    const OutputArguments& out = arguments_.output;
-    made_ = make_soup(recipe, ingredients_, out.out,
-                      out.write_options(checkpoints_.front()->path()),
-                      {.progress = true});
+    const fs::path& out = arguments_.output.out;
+    const WriteOptions how =
+        arguments_.output.write_options(checkpoints_.front()->path());
+    if (renews()) {
+      const auto mixed = soup_in_memory(recipe, ingredients_);
+      const auto renewed = batch_norm_->recompute(*mixed);
+      made_.bytes_read = make_plan(recipe, ingredients_).bytes_read;
+      made_.bytes_written =
+          save_checkpoint(*renewed, out, renewed->metadata(), how);
+    } else {
+      made_ = make_soup(recipe, ingredients_, out, how, {.progress = true});
+    }
     arguments_.recipe.write(recipe);
   }
+
+  // As the search had it: a single checkpoint keeps its own statistics.
+  bool renews() const { return batch_norm_ && ingredients_.size() > 1; }
 
   // The written file is scored, not what was in memory.
   void report(const SearchResult& result) {
@@ -162,16 +186,7 @@ class SoupRun {
                            {"search", search_.name},
                            {"output", arguments_.output.out.string()},
                            {"ingredients", describe_ingredients(result)}};
-    object["dataset"] = score ? ordered_json(score->dataset) : nullptr;
-    object["metric"] = score ? ordered_json(score->metric) : nullptr;
-    object["value"] = score ? ordered_json(score->value) : nullptr;
-    object["count"] = score ? ordered_json(score->count) : nullptr;
-    object["correct"] =
-        score && score->correct ? ordered_json(*score->correct) : nullptr;
-    object["interval"] = score ? interval_of(*score) : nullptr;
-    object["standard_error"] = score && score->standard_error
-                                   ? ordered_json(*score->standard_error)
-                                   : nullptr;
+    object.update(describe_held_out(score));
     object["best_single"] =
         result.best_single ? ordered_json(result.best_single->value) : nullptr;
     if (result.optimism) {
@@ -180,6 +195,7 @@ class SoupRun {
                             {"apart", result.optimism->apart}};
     }
     if (!result.reason.empty()) object["reason"] = result.reason;
+    if (renews()) object["bn_data"] = arguments_.batch_norm.data;
     object["seconds"] =
         std::chrono::duration<double>(Clock::now() - begin_).count();
     object["bytes_read"] = made_.bytes_read;
@@ -197,61 +213,38 @@ class SoupRun {
                    bytes_text(made_.bytes_written));
       return;
     }
-    std::vector<Column> columns = {{"", 0, false}};
-    std::vector<std::string> best = {
-        "best single: " +
-        ShortNames::of_all(checkpoints_).of(result.best_path)};
-    std::vector<std::string> soup = {std::string(search_.name) + " soup of " +
-                                     std::to_string(ingredients_.size()) +
-                                     ": " + out};
-    const bool singles = result.best_single.has_value();
-    if (score) {
-      columns.push_back({score->dataset, 0, true});
-      if (singles) best.push_back(score_text(*result.best_single));
-      soup.push_back(score_text(*score));
-    }
-    CheckpointPtr single;
     const size_t held_out = judges_.has_held_out() ? 1 : 0;
-    if (singles && judges_.all().size() > held_out) {
-      single = open_checkpoint(result.best_path,
-                               arguments_.checkpoints.options.open);
+    const size_t all = judges_.all().size();
+    std::vector<FinalRow> rows;
+    CheckpointPtr single;
+    if (result.best_single) {
+      rows.push_back(
+          {.title = "best single: " +
+                    ShortNames::of_all(checkpoints_).of(result.best_path),
+           .path = result.best_path,
+           .held_out = result.best_single});
+      if (all > held_out) {
+        single = open_checkpoint(result.best_path,
+                                 arguments_.checkpoints.options.open);
+      }
     }
-    for (size_t i = held_out; i < judges_.all().size(); ++i) {
-      columns.push_back({judges_.all()[i]->dataset(), 0, true});
-      if (single) best.push_back(test(i, *single));
-      soup.push_back(test(i, *written));
+    rows.push_back({.title = std::string(search_.name) + " soup of " +
+                             std::to_string(ingredients_.size()) + ": " + out,
+                    .path = out,
+                    .held_out = score});
+    for (size_t i = held_out; i < all; ++i) {
+      if (single) rows.front().others.push_back(test(i, *single));
+      rows.back().others.push_back(test(i, *written));
     }
-    std::vector<std::vector<std::string>> rows;
-    if (singles) rows.push_back(best);
-    rows.push_back(soup);
-    output_.line("");
-    print_table(output_, columns, rows);
-    report_contributions(result);
+    print_final(rows, shifts_, output_);
+    print_contributions(output_, result, ShortNames::of_all(checkpoints_));
     if (result.optimism) output_.line(optimism_text(*result.optimism));
   }
 
-  // What each ingredient is worth, where that is known of all.
-  void report_contributions(const SearchResult& result) const {
-    const auto names = ShortNames::of_all(checkpoints_);
-    std::vector<std::vector<std::string>> rows;
-    for (size_t i = 0; i < result.without.size(); ++i) {
-      if (!result.without[i]) return;
-      const Ingredient& ingredient = result.recipe.ingredients[i];
-      rows.push_back({names.of(ingredient.path),
-                      short_number(ingredient.weight),
-                      score_text(*result.without[i])});
-    }
-    if (rows.empty()) return;
-    output_.line("");
-    print_table(output_,
-                {{"ingredient"}, {"weight", 0, true}, {"without it", 0, true}},
-                rows);
-  }
-
-  std::string test(size_t evaluator, const Checkpoint& checkpoint) {
-    const Score score = score_on(evaluator, checkpoint);
+  Score test(size_t evaluator, const Checkpoint& checkpoint) {
+    Score score = score_on(evaluator, checkpoint);
     output_.object(describe_score(checkpoint.path(), score));
-    return score_text(score);
+    return score;
   }
 
   const Search& search_;
@@ -261,6 +254,8 @@ class SoupRun {
   Clock::time_point begin_ = Clock::now();
   std::vector<CheckpointPtr> checkpoints_;
   Recipe recipe_;
+  Shifts shifts_{{}};                                ///< of --test
+  std::unique_ptr<BatchNormStatistics> batch_norm_;  ///< null: averaged
   std::vector<const Checkpoint*> ingredients_;
   MakeResult made_;
 };

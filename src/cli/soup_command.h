@@ -14,6 +14,7 @@ struct SoupArguments {
   OutputArguments output;
   RecipeArguments recipe;
   EvalArguments eval;
+  BatchNormArguments batch_norm;
   std::filesystem::path adapter_base;  ///< of LoRA adapters
   std::filesystem::path scores;        ///< file of known ones; empty: none
   bool spreads = false;  ///< over devices and the processes of a launcher

@@ -133,4 +133,20 @@ std::string Steps::text(double score) const {
   return score_text(shown);
 }
 
+void print_contributions(const Output& output, const SearchResult& result,
+                         const ShortNames& names) {
+  std::vector<std::vector<std::string>> rows;
+  for (size_t i = 0; i < result.without.size(); ++i) {
+    if (!result.without[i]) return;
+    const Ingredient& ingredient = result.recipe.ingredients[i];
+    rows.push_back({names.of(ingredient.path), short_number(ingredient.weight),
+                    score_text(*result.without[i])});
+  }
+  if (rows.empty()) return;
+  output.line("");
+  print_table(output,
+              {{"ingredient"}, {"weight", 0, true}, {"without it", 0, true}},
+              rows);
+}
+
 }  // namespace soup

@@ -37,4 +37,8 @@ class Steps {
   std::vector<double> orders_;  ///< scores
 };
 
+/// A table of what each ingredient is worth, where that is known of all.
+void print_contributions(const Output& output, const SearchResult& result,
+                         const ShortNames& names);
+
 }  // namespace soup

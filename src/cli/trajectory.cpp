@@ -31,6 +31,7 @@ class TrajectoryTask : public Task {
     arguments_.output.add_to(app);
     arguments_.recipe.add_to(app);
     arguments_.mix.add_to(app);
+    arguments_.batch_norm.add_to(app);
     arguments_.eval.add_to(app, true);
   }
 

@@ -11,6 +11,7 @@ class Uniform : public Task {
     arguments_.output.add_to(app);
     arguments_.recipe.add_to(app);
     arguments_.mix.add_to(app);
+    arguments_.batch_norm.add_to(app);
     arguments_.eval.add_to(app, true);
     arguments_.checkpoints.options.adapters = true;
     app.add_option("--base", arguments_.adapter_base,

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "core/log.h"
+#include "core/process_tree.h"
 #include "core/progress.h"
 
 namespace soup {
@@ -20,6 +21,7 @@ namespace {
 struct Registry {
   std::recursive_mutex mutex;
   std::set<std::string> paths;
+  std::set<pid_t> children;
 };
 
 Registry& registry() {
@@ -41,6 +43,7 @@ sigset_t interrupts() {
   while (sigwait(&set, &signal) != 0) {
   }
   const InterruptBlock block;
+  for (const pid_t child : registry().children) signal_tree(child, SIGTERM);
   // A folder with what is in it: shards that are complete have their names.
   for (const std::string& path : registry().paths) {
     std::error_code ignored;
@@ -81,6 +84,16 @@ void remove_on_interrupt(const std::filesystem::path& path) {
 void forget_on_interrupt(const std::filesystem::path& path) {
   const InterruptBlock block;
   registry().paths.erase(std::filesystem::absolute(path).string());
+}
+
+void end_on_interrupt(pid_t child) {
+  const InterruptBlock block;
+  registry().children.insert(child);
+}
+
+void forget_on_interrupt(pid_t child) {
+  const InterruptBlock block;
+  registry().children.erase(child);
 }
 
 }  // namespace soup

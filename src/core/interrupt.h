@@ -1,10 +1,12 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <mutex>
 
-/// SIGINT and SIGTERM in order: temporary files are removed, then the process
-/// ends with 130 or 143.
+/// SIGINT and SIGTERM in order: children are told to end, temporary files are
+/// removed, then the process ends with 130 or 143.
 namespace soup {
 
 /// Takes SIGINT, SIGTERM and SIGHUP away from every thread started later and
@@ -15,6 +17,10 @@ void handle_interrupts();
 /// interrupt removes.
 void remove_on_interrupt(const std::filesystem::path&);
 void forget_on_interrupt(const std::filesystem::path&);
+
+/// Registers a child that an interrupt ends with all that it started.
+void end_on_interrupt(pid_t child);
+void forget_on_interrupt(pid_t child);
 
 /// Holds interrupts back while it lives: for the few steps during which a
 /// file's name and its registration disagree.

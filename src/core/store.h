@@ -12,6 +12,7 @@ namespace soup {
 class Store {
  public:
   virtual ~Store() = default;
+  /// The others see it soon, this process at once.
   virtual void set(const std::string& key, const std::string& value) = 0;
   /// nullopt where nothing was set yet.
   virtual std::optional<std::string> get(const std::string& key) = 0;

@@ -18,9 +18,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr std::array<std::string_view, 8> kCommonKeys = {
-    "name",  "summary", "loader", "path",
-    "range", "classes", "expect", "preprocess"};
+constexpr std::array<std::string_view, 9> kCommonKeys = {
+    "name",    "summary", "loader",     "path", "range",
+    "classes", "expect",  "preprocess", "shift"};
 constexpr std::array<std::string_view, 3> kExpectKeys = {"examples", "classes",
                                                          "sha256"};
 constexpr std::array<std::string_view, 2> kLabels = {"rank", "integer"};
@@ -247,6 +247,9 @@ DatasetSpec parse_spec(const ordered_json& json, const fs::path& origin,
   }
   if (json.contains("expect")) {
     spec.expect = parse_expectation(json.at("expect"), where + ": expect");
+  }
+  if (json.contains("shift")) {
+    spec.shift = get_as<bool>(json, "shift", where);
   }
   if (json.contains("range")) spec.range = parse_range(json, where);
   if (json.contains("preprocess")) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <numeric>
 
 #include "core/log.h"
@@ -102,45 +103,86 @@ std::unique_ptr<MemoryCheckpoint> copy_of(const Checkpoint& from) {
   return copy;
 }
 
+bool has_batch_norm(const Checkpoint& checkpoint) {
+  return std::any_of(
+      checkpoint.tensors().begin(), checkpoint.tensors().end(),
+      [](const TensorInfo& t) { return t.name.ends_with(".running_var"); });
+}
+
+class Statistics : public BatchNormStatistics {
+ public:
+  Statistics(const DatasetSpec& dataset, const Checkpoint& like, uint64_t seed,
+             const EvaluatorOptions& options)
+      : dataset_(dataset.name),
+        seed_(seed),
+        batch_size_(options.batch_size),
+        model_(make_model(options.model, like, find_device(options.device),
+                          options.head)),
+        data_(dataset, model_->input(), model_->device(), options.cache),
+        crew_(threads(*model_, options)) {
+    if (data_.examples().count < 2) {
+      throw Error(dataset.name + ": one example has no variance");
+    }
+  }
+
+  CheckpointPtr recompute(const Checkpoint& checkpoint) override {
+    const std::lock_guard lock(mutex_);
+    const c10::InferenceMode guard;
+    at::set_num_threads(1);  // the crew's threads take a batch each
+    model_->load(checkpoint);
+    auto made = copy_of(checkpoint);
+    for (BatchMoments& moments :
+         all_moments(*model_, data_, seed_, batch_size_, crew_)) {
+      // torch keeps the unbiased variance.
+      for (double& squares : moments.squares) {
+        squares /= static_cast<double>(moments.count - 1);
+      }
+      put(*made, moments.module + ".running_mean", moments.mean);
+      put(*made, moments.module + ".running_var", moments.squares);
+    }
+    return made;
+  }
+
+  std::map<std::string, std::string> identity() const override {
+    return {{"data set", dataset_},
+            {"data", data_.hash()},
+            {"model", model_->identity()},
+            {"device", std::string(model_->device().is_cpu() ? "cpu" : "gpu")},
+            {"batch size", std::to_string(batch_size_)},
+            {"seed", std::to_string(seed_)}};
+  }
+
+ private:
+  // Each holds the activations of a batch, about 1 GB at 224 pixels.
+  static int threads(const Model& model, const EvaluatorOptions& options) {
+    constexpr int most = 8;
+    if (!model.device().is_cpu()) return 1;
+    return std::min(options.threads > 0 ? options.threads : default_threads(),
+                    most);
+  }
+
+  std::string dataset_;
+  uint64_t seed_;
+  int64_t batch_size_;
+  std::unique_ptr<Model> model_;
+  Resident data_;
+  Crew crew_;
+  std::mutex mutex_;  ///< of model_ and crew_
+};
+
 }  // namespace
 
-CheckpointPtr engine::recompute_batch_norm(const Checkpoint& checkpoint,
-                                           const DatasetSpec& dataset,
-                                           uint64_t seed,
-                                           const EvaluatorOptions& options) {
+std::unique_ptr<BatchNormStatistics> engine::make_batch_norm_statistics(
+    const DatasetSpec& dataset, const Checkpoint& like, uint64_t seed,
+    const EvaluatorOptions& options) {
   const c10::InferenceMode guard;
   if (options.batch_size < 2) {
     throw UsageError("the batch size must be above 1 to have a variance");
   }
-  at::set_num_threads(1);  // the crew's threads take a batch each
-  const auto model = make_model(options.model, checkpoint,
-                                find_device(options.device), options.head);
-  const bool has = std::any_of(
-      checkpoint.tensors().begin(), checkpoint.tensors().end(),
-      [](const TensorInfo& t) { return t.name.ends_with(".running_var"); });
-  if (!has) {
-    throw Error(checkpoint.path().string() + ": has no BatchNorm");
+  if (!has_batch_norm(like)) {
+    throw Error(like.path().string() + ": has no BatchNorm");
   }
-  model->load(checkpoint);
-  const Resident data(dataset, model->input(), model->device(), options.cache);
-  if (data.examples().count < 2) {
-    throw Error(dataset.name + ": one example has no variance");
-  }
-  // Each holds the activations of a batch, about 1 GB at 224 pixels.
-  constexpr int most = 8;
-  const int wanted = options.threads > 0 ? options.threads : default_threads();
-  Crew crew(model->device().is_cpu() ? std::min(wanted, most) : 1);
-  auto made = copy_of(checkpoint);
-  for (BatchMoments& moments :
-       all_moments(*model, data, seed, options.batch_size, crew)) {
-    // torch keeps the unbiased variance.
-    for (double& squares : moments.squares) {
-      squares /= static_cast<double>(moments.count - 1);
-    }
-    put(*made, moments.module + ".running_mean", moments.mean);
-    put(*made, moments.module + ".running_var", moments.squares);
-  }
-  return made;
+  return std::make_unique<Statistics>(dataset, like, seed, options);
 }
 
 }  // namespace soup

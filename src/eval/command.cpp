@@ -109,13 +109,16 @@ class ByCommand : public Evaluator {
     const Clock::time_point start = Clock::now();
     // The processes of a launcher are ours, not its own.
     const CommandResult result = run_command(
-        "unset " + join(size_variables(), " ") + "; " +
-            replace_all(options_.command, shell_quote(checkpoint.string())),
-        {.seconds = options_.time_limit, .log = options_.log, .stop = stop});
+        replace_all(options_.command, shell_quote(checkpoint.string())),
+        {.seconds = options_.time_limit,
+         .log = options_.log,
+         .stop = stop,
+         .hidden = size_variables()});
     if (result.timed_out) {
       fail("took longer than " + seconds_text() + " on " + checkpoint.string());
     }
     check_status(result.status);
+    if (result.cut) fail("its last line is too long for a score");
     Score made{.dataset = name_,
                .metric = name_,
                .correct = {},
@@ -146,16 +149,29 @@ class ByCommand : public Evaluator {
       }
     }
     if (std::isnan(score.value)) fail("its score is not a number (nan)");
+    // What diverged is the worst there is; nothing is the best.
+    if (std::isinf(score.value) &&
+        (score.value > 0) != options_.lower_is_better) {
+      fail("its score is infinitely good");
+    }
   }
 
   void parse_object(const std::string& line, Score& score) const {
-    const std::string where = "--eval-cmd '" + options_.command + "'";
-    const auto object = parse_json(line, where);
-    if (!object.contains("value")) fail("its last line has no key 'value'");
-    score.value = get_as<double>(object, "value", where);
-    if (object.contains("count")) {
-      score.count = get_as<int64_t>(object, "count", where);
+    const auto object = nlohmann::json::parse(line, nullptr, false);
+    if (object.is_discarded()) {
+      fail("its last line is no JSON: '" + printable(line.substr(0, 80)) + "'");
     }
+    if (!object.contains("value")) fail("its last line has no key 'value'");
+    if (!object["value"].is_number()) {
+      fail("its score is not a number (" + object["value"].dump() + ")");
+    }
+    score.value = object["value"].get<double>();
+    if (!object.contains("count")) return;
+    if (!object["count"].is_number_unsigned()) {
+      fail("its count is no number of examples (" + object["count"].dump() +
+           ")");
+    }
+    score.count = object["count"].get<int64_t>();
   }
 
   [[noreturn]] void fail(const std::string& what) const {

@@ -8,7 +8,6 @@
 #include <algorithm>
 
 #include "core/log.h"
-#include "core/table.h"
 #include "core/threads.h"
 #include "eval/gpu_memory.h"
 #include "eval/judge.h"
@@ -85,7 +84,7 @@ Logits::Logits(Engine& engine, const Resident& resident,
     : engine_(engine),
       resident_(resident),
       projection_(projection),
-      metric_(find_row(metrics(), options.metric, "metric")),
+      metric_(find_metric(options.metric)),
       judging_threads_(engine.model->device().is_cpu() ? 1 : options.threads),
       unit_(engine.model->device().is_cpu() ? sized_unit()
                                             : options.batch_size) {}

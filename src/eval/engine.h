@@ -76,7 +76,7 @@ class Logits {
   Engine& engine_;
   const Resident& resident_;
   const Projection& projection_;
-  const Metric& metric_;
+  Metric metric_;
   int judging_threads_;
   int64_t unit_ = 0;
   float band_ = 0;         ///< of logits that float32 must decide

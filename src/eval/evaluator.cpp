@@ -2,7 +2,6 @@
 #include <numeric>
 
 #include "core/log.h"
-#include "core/table.h"
 #include "core/threads.h"
 #include "eval/engine.h"
 #include "eval/gradients.h"
@@ -23,7 +22,7 @@ class InProcess : public Evaluator {
       : name_(spec.name),
         engine_(std::move(engine)),
         model_(engine_->model.get()),
-        metric_(find_row(metrics(), options.metric, "metric")),
+        metric_(find_metric(options.metric)),
         options_(options),
         resident_(spec, model_->input(), model_->device(), options.cache),
         projection_(resident_.examples().outputs, model_->classes(), spec.name),
@@ -47,7 +46,7 @@ class InProcess : public Evaluator {
             {"data set", name_},
             {"data", resident_.hash()},
             {"model", model_->identity()},
-            {"metric", std::string(metric_.name)},
+            {"metric", metric_.text()},
             {"device", std::string(model_->device().is_cpu() ? "cpu" : "gpu")},
             {"batch size", std::to_string(options_.batch_size)}};
   }
@@ -186,7 +185,7 @@ class InProcess : public Evaluator {
   std::string name_;
   std::shared_ptr<Engine> engine_;
   const Model* model_;
-  const Metric& metric_;
+  Metric metric_;
   EvaluatorOptions options_;
   Resident resident_;
   Projection projection_;
@@ -200,7 +199,7 @@ class InProcess : public Evaluator {
 std::vector<std::unique_ptr<Evaluator>> engine::make_evaluators(
     std::span<const DatasetSpec> datasets, const Checkpoint& like,
     const EvaluatorOptions& options) {
-  find_row(metrics(), options.metric, "metric");
+  find_metric(options.metric);
   if (options.batch_size < 1)
     throw UsageError("the batch size must be above 0");
   const auto engine = make_engine(like, options);

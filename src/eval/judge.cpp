@@ -78,11 +78,11 @@ Score score_of(std::vector<Verdict> verdicts, const Metric& metric) {
   std::stable_sort(
       verdicts.begin(), verdicts.end(),
       [](const Verdict& a, const Verdict& b) { return a.example < b.example; });
-  Score score{.metric = std::string(metric.name),
+  Score score{.metric = metric.text(),
               .count = std::ssize(verdicts),
               .higher_is_better = metric.higher_is_better};
   if (metric.whole != nullptr) {
-    score.value = metric.whole(verdicts);
+    score.value = metric.whole(verdicts, metric.bins);
     return score;
   }
   score.value = mean_of(verdicts);

@@ -42,10 +42,10 @@ std::vector<std::unique_ptr<Evaluator>> make_evaluators(
   return loaded().make_evaluators(datasets, like, options);
 }
 
-CheckpointPtr recompute_batch_norm(const Checkpoint& checkpoint,
-                                   const DatasetSpec& dataset, uint64_t seed,
-                                   const EvaluatorOptions& options) {
-  return loaded().recompute_batch_norm(checkpoint, dataset, seed, options);
+std::unique_ptr<BatchNormStatistics> make_batch_norm_statistics(
+    const DatasetSpec& dataset, const Checkpoint& like, uint64_t seed,
+    const EvaluatorOptions& options) {
+  return loaded().make_batch_norm_statistics(dataset, like, seed, options);
 }
 
 EngineInfo engine_info() { return loaded().engine_info(); }

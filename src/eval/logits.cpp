@@ -3,7 +3,6 @@
 #include <numeric>
 #include <utility>
 
-#include "core/table.h"
 #include "eval/judge.h"
 #include "soup/error.h"
 #include "soup/eval.h"
@@ -45,7 +44,7 @@ class LogitsEvaluator : public Evaluator {
   LogitsEvaluator(const Checkpoint& like, std::string dataset,
                   const std::string& metric)
       : dataset_(std::move(dataset)),
-        metric_(find_row(metrics(), metric, "metric")),
+        metric_(find_metric(metric)),
         labels_(labels_of(like)),
         classes_(static_cast<size_t>(
             like.tensors()[like.find("logits").value()].shape[1])) {
@@ -70,7 +69,7 @@ class LogitsEvaluator : public Evaluator {
     return term_range(metric_);
   }
   std::map<std::string, std::string> identity() const override {
-    return {{"data set", dataset_}, {"metric", std::string(metric_.name)}};
+    return {{"data set", dataset_}, {"metric", metric_.text()}};
   }
 
   int64_t batch_size() const override { return kBatch; }
@@ -111,7 +110,7 @@ class LogitsEvaluator : public Evaluator {
 
  private:
   std::string dataset_;
-  const Metric& metric_;
+  Metric metric_;
   std::vector<std::vector<int32_t>> labels_;  ///< by example, one or more
   size_t classes_;
 };

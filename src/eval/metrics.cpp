@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 
+#include "core/table.h"
 #include "eval/summaries.h"
+#include "soup/error.h"
 #include "soup/eval.h"
 
 namespace soup {
@@ -89,8 +92,10 @@ constexpr std::array kMetrics = {
     Metric{"nll", "mean negative log-likelihood, in nats", false, false, nll},
     Metric{"brier", "Brier score: squared error of the probabilities, 0 to 2",
            false, false, brier},
-    Metric{"ece", "expected calibration error, 15 bins of equal mass", false,
-           false, confidence, calibration_error},
+    Metric{"ece",
+           "expected calibration error, 15 bins of equal mass; "
+           "ece:20: of 20",
+           false, false, confidence, calibration_error, 15},
     Metric{"mse", "mean squared error of the logits against 0 and 1", false,
            false, mse},
 };
@@ -98,5 +103,28 @@ constexpr std::array kMetrics = {
 }  // namespace
 
 std::span<const Metric> metrics() { return kMetrics; }
+
+Metric find_metric(const std::string& text) {
+  const size_t colon = text.find(':');
+  Metric metric = find_row(metrics(), text.substr(0, colon), "metric");
+  if (colon == std::string::npos) return metric;
+  if (metric.bins == 0) {
+    throw UsageError("--metric " + text + ": " + std::string(metric.name) +
+                     " has no bins");
+  }
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] =
+      std::from_chars(text.data() + colon + 1, end, metric.bins);
+  if (error != std::errc() || rest != end || metric.bins < 1) {
+    throw UsageError("--metric " + text + ": '" + text.substr(colon + 1) +
+                     "' is no number of bins; write it like ece:20");
+  }
+  return metric;
+}
+
+std::string Metric::text() const {
+  const bool usual = bins == find_row(metrics(), std::string(name), "").bins;
+  return std::string(name) + (usual ? "" : ":" + std::to_string(bins));
+}
 
 }  // namespace soup

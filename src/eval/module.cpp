@@ -22,7 +22,7 @@ std::string message_of(const std::exception& e) { return torch_message(e); }
 const soup::EngineModule* soup_engine() {
   static constexpr soup::EngineModule module = {
       .make_evaluators = soup::engine::make_evaluators,
-      .recompute_batch_norm = soup::engine::recompute_batch_norm,
+      .make_batch_norm_statistics = soup::engine::make_batch_norm_statistics,
       .engine_info = soup::engine::engine_info,
       .connect_store = soup::engine::connect_store,
       .message_of = soup::engine::message_of,

@@ -17,7 +17,7 @@ namespace soup {
 /// it.
 struct EngineModule {
   decltype(&soup::make_evaluators) make_evaluators;
-  decltype(&soup::recompute_batch_norm) recompute_batch_norm;
+  decltype(&soup::make_batch_norm_statistics) make_batch_norm_statistics;
   decltype(&soup::engine_info) engine_info;
   decltype(&soup::connect_store) connect_store;
   decltype(&soup::message_of) message_of;
@@ -28,8 +28,9 @@ namespace engine {
 std::vector<std::unique_ptr<Evaluator>> make_evaluators(
     std::span<const DatasetSpec>, const Checkpoint& like,
     const EvaluatorOptions&);
-CheckpointPtr recompute_batch_norm(const Checkpoint&, const DatasetSpec&,
-                                   uint64_t seed, const EvaluatorOptions&);
+std::unique_ptr<BatchNormStatistics> make_batch_norm_statistics(
+    const DatasetSpec&, const Checkpoint& like, uint64_t seed,
+    const EvaluatorOptions&);
 EngineInfo engine_info();
 std::unique_ptr<Store> connect_store(const Launch&);
 std::string message_of(const std::exception&);

@@ -58,8 +58,7 @@ Precision read_precision(const EvaluatorOptions& options,
   if (row.precision.tf32 && !device.is_cuda()) {
     throw UsageError(option + "only NVIDIA GPUs have it");
   }
-  if (row.precision.recheck &&
-      !find_row(metrics(), options.metric, "metric").counts) {
+  if (row.precision.recheck && !find_metric(options.metric).counts) {
     throw UsageError(option + "'" + options.metric +
                      "' counts no examples, so none can be rechecked; " +
                      options.precision + "-only scores without");

@@ -16,7 +16,8 @@
 
 #include "core/file.h"
 #include "core/interrupt.h"
-#include "eval/process_tree.h"
+#include "core/launch.h"
+#include "core/process_tree.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -30,16 +31,35 @@ constexpr size_t kKept = 1 << 16;  // of the output: the last line is wanted
 }
 
 // Between fork and exec: nothing that takes a lock.
-[[noreturn]] void become(const char* command, int out, int err) {
+[[noreturn]] void become(const char* command, char* const* variables, int out,
+                         int err) {
   restore_interrupts();
   prctl(PR_SET_PDEATHSIG, SIGTERM);  // does not outlive us
   const int in = open("/dev/null", O_RDONLY);
   dup2(in, 0);
   dup2(out, 1);  // of the child, not ours
   if (err >= 0) dup2(err, 2);
-  execl("/bin/sh", "sh", "-c", command, static_cast<char*>(nullptr));
+  execle("/bin/sh", "sh", "-c", command, static_cast<char*>(nullptr),
+         variables);
   _exit(127);
 }
+
+/// What a child sees of our variables.
+class Variables {
+ public:
+  explicit Variables(const std::vector<std::string>& hidden) {
+    Environment seen = environment();
+    for (const std::string& name : hidden) seen.erase(name);
+    for (const auto& [name, value] : seen) all_.push_back(name + "=" + value);
+    for (std::string& one : all_) pointers_.push_back(one.data());
+    pointers_.push_back(nullptr);
+  }
+  char* const* data() const { return pointers_.data(); }
+
+ private:
+  std::vector<std::string> all_;
+  std::vector<char*> pointers_;
+};
 
 std::string last_line(const std::string& text) {
   constexpr const char* space = " \t\r\n\f\v";
@@ -57,14 +77,21 @@ using Clock = std::chrono::steady_clock;
 class Child {
  public:
   Child(pid_t pid, int out, const CommandLimits& limits)
-      : pid_(pid), out_(out), limits_(limits) {}
-  ~Child() { close(out_); }
+      : pid_(pid), out_(out), limits_(limits) {
+    end_on_interrupt(pid);
+  }
+  ~Child() {
+    forget_on_interrupt(pid_);
+    close(out_);
+  }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
   CommandResult finish() {
     CommandResult result;
-    result.last_line = last_line(read_tail());
+    const std::string tail = read_tail();
+    result.last_line = last_line(tail);
+    result.cut = dropped_ && result.last_line.size() >= kKept;
     while (!ended(result.status)) {
       check_limits();
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -112,7 +139,9 @@ class Child {
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return tail;
       tail.append(block.data(), static_cast<size_t>(n));
-      if (tail.size() > 2 * kKept) tail.erase(0, tail.size() - kKept);
+      if (tail.size() <= 2 * kKept) continue;
+      tail.erase(0, tail.size() - kKept);
+      dropped_ = true;
     }
   }
 
@@ -122,6 +151,7 @@ class Child {
   pid_t pid_;
   int out_;
   const CommandLimits& limits_;
+  bool dropped_ = false;  ///< of the output all but the end
   Clock::time_point start_ = Clock::now();
   std::optional<Clock::time_point> end_;  ///< when it was told to end
 };
@@ -145,13 +175,14 @@ CommandResult run_command(const std::string& command,
                           const CommandLimits& limits) {
   std::array<int, 2> ends{};
   const int log = open_log(limits.log);
+  const Variables variables(limits.hidden);
   if (pipe2(ends.data(), O_CLOEXEC) != 0) {
     const int code = errno;
     if (log >= 0) close(log);
     fail(command, code);
   }
   const pid_t pid = fork();
-  if (pid == 0) become(command.c_str(), ends[1], log);
+  if (pid == 0) become(command.c_str(), variables.data(), ends[1], log);
   const int code = errno;
   close(ends[1]);
   if (log >= 0) close(log);

@@ -34,7 +34,7 @@ double f1(const ClassCount& n) {
 
 }  // namespace
 
-double class_accuracy(std::span<const Verdict> verdicts) {
+double class_accuracy(std::span<const Verdict> verdicts, int64_t /*bins*/) {
   double sum = 0;
   int64_t count = 0;
   for (const auto& [label, n] : count_classes(verdicts)) {
@@ -45,7 +45,7 @@ double class_accuracy(std::span<const Verdict> verdicts) {
   return sum / static_cast<double>(count);
 }
 
-double macro_f1(std::span<const Verdict> verdicts) {
+double macro_f1(std::span<const Verdict> verdicts, int64_t /*bins*/) {
   double sum = 0;
   int64_t count = 0;
   for (const auto& [label, n] : count_classes(verdicts)) {
@@ -56,13 +56,13 @@ double macro_f1(std::span<const Verdict> verdicts) {
   return sum / static_cast<double>(count);
 }
 
-double f1_of_class_1(std::span<const Verdict> verdicts) {
+double f1_of_class_1(std::span<const Verdict> verdicts, int64_t /*bins*/) {
   const auto classes = count_classes(verdicts);
   const auto found = classes.find(1);
   return found == classes.end() ? 0 : f1(found->second);
 }
 
-double accuracy_and_f1(std::span<const Verdict> verdicts) {
+double accuracy_and_f1(std::span<const Verdict> verdicts, int64_t /*bins*/) {
   const auto right =
       std::count_if(verdicts.begin(), verdicts.end(),
                     [](const Verdict& v) { return v.label == v.prediction; });
@@ -71,7 +71,8 @@ double accuracy_and_f1(std::span<const Verdict> verdicts) {
   return (accuracy + f1_of_class_1(verdicts)) / 2;
 }
 
-double matthews_correlation(std::span<const Verdict> verdicts) {
+double matthews_correlation(std::span<const Verdict> verdicts,
+                            int64_t /*bins*/) {
   const auto all = static_cast<double>(verdicts.size());
   double right = 0;
   double chance = 0;  // all squared times the share expected to agree
@@ -89,8 +90,7 @@ double matthews_correlation(std::span<const Verdict> verdicts) {
   return spread > 0 ? (right * all - chance) / std::sqrt(spread) : 0;
 }
 
-double calibration_error(std::span<const Verdict> verdicts) {
-  constexpr size_t kBins = 15;
+double calibration_error(std::span<const Verdict> verdicts, int64_t bins) {
   std::vector<Verdict> sorted(verdicts.begin(), verdicts.end());
   const auto is_nan = [](const Verdict& v) { return std::isnan(v.term); };
   if (std::any_of(sorted.begin(), sorted.end(), is_nan)) {
@@ -101,9 +101,11 @@ double calibration_error(std::span<const Verdict> verdicts) {
       [](const Verdict& a, const Verdict& b) { return a.term < b.term; });
   double sum = 0;
   size_t begin = 0;
-  for (size_t bin = 0; bin < kBins; ++bin) {
+  // More bins than examples are empty ones.
+  const auto count = static_cast<size_t>(std::min(bins, std::ssize(sorted)));
+  for (size_t bin = 0; bin < count; ++bin) {
     const size_t size =
-        sorted.size() / kBins + (bin < sorted.size() % kBins ? 1 : 0);
+        sorted.size() / count + (bin < sorted.size() % count ? 1 : 0);
     double gap = 0;  // examples right less the sum of confidences
     for (const Verdict& v : std::span(sorted).subspan(begin, size)) {
       gap += (v.label == v.prediction ? 1 : 0) - v.term;

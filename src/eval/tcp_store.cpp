@@ -30,14 +30,16 @@ class TcpStore : public Store {
   }
 
   std::optional<std::string> get(const std::string& key) override {
-    std::optional<std::string> found;
+    // One question that does not wait: a plain get() of what is not there, or
+    // was erased after a check(), blocks all other threads. Where there is a
+    // value, it is not this one and stays; else this one comes back.
+    static const std::vector<uint8_t> nothing = {0, 'n', 'o', 'n', 'e', 0};
+    std::vector<uint8_t> found;
     checked([&] {
-      // Asking for what is not there yet would block all other threads.
-      if (store_->check({prefix_ + key})) {
-        found = store_->get_to_str(prefix_ + key);
-      }
+      found = store_->compareSet(prefix_ + key, nothing, nothing);
     });
-    return found;
+    if (found == nothing) return std::nullopt;
+    return std::string(found.begin(), found.end());
   }
 
   void erase(const std::string& key) override {

@@ -30,8 +30,8 @@ void note_batch_norm(const Plan& plan, size_t ingredients) {
   if (!has || ingredients < 2) return;
   log::info(
       "BatchNorm: its means and variances are averaged like weights, which is "
-      "right only for ingredients close to each other; 'soup batchnorm' takes "
-      "them anew from pictures");
+      "right only for ingredients close to each other; 'soup batchnorm', or "
+      "--bn recompute of a search, takes them anew from pictures");
 }
 
 }  // namespace

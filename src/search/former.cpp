@@ -57,6 +57,15 @@ bool Former::is_sum(const Mixture& mixture) const {
 
 const Checkpoint& Former::make(const Mixture& mixture) {
   if (mixture.size() == 1) return *checkpoints_[mixture.front()];
+  const Checkpoint& mixed = mix(mixture);
+  if (batch_norm_ == nullptr) return mixed;
+  newest_renewed_ = 1 - newest_renewed_;
+  renewed_[newest_renewed_] = nullptr;
+  renewed_[newest_renewed_] = batch_norm_->recompute(mixed);
+  return *renewed_[newest_renewed_];
+}
+
+const Checkpoint& Former::mix(const Mixture& mixture) {
   if (is_sum(mixture)) return extend(mixture);
   std::vector<const Checkpoint*> ingredients;
   for (size_t index : distinct(mixture)) {

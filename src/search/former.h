@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "soup/checkpoint.h"
+#include "soup/eval.h"
 #include "soup/recipe.h"
 
 namespace soup {
@@ -18,12 +19,15 @@ using Mixture = std::vector<size_t>;
 /// Its indices, each once, in the order in which they come first.
 Mixture distinct(const Mixture& mixture);
 
-/// Makes the weights of mixtures: the very bytes that their recipes give.
+/// Makes the weights of mixtures: the very bytes that their recipes give, but
+/// for statistics of BatchNorm that are taken anew.
 class Former {
  public:
   /// `recipe`: what is to be known of the soup but for its ingredients.
-  Former(std::span<const CheckpointPtr> checkpoints, const Recipe& recipe)
-      : checkpoints_(checkpoints), recipe_(recipe) {}
+  /// `batch_norm`: as SearchOptions has it.
+  Former(std::span<const CheckpointPtr> checkpoints, const Recipe& recipe,
+         BatchNormStatistics* batch_norm = nullptr)
+      : checkpoints_(checkpoints), recipe_(recipe), batch_norm_(batch_norm) {}
 
   /// The recipe of `mixture`: its distinct ingredients, weighted by how often
   /// they come.
@@ -44,15 +48,20 @@ class Former {
 
   bool is_sum(const Mixture& mixture) const;
   const Checkpoint& make(const Mixture& mixture);
+  const Checkpoint& mix(const Mixture& mixture);
   const Checkpoint& extend(const Mixture& mixture);
 
   std::span<const CheckpointPtr> checkpoints_;
   const Recipe& recipe_;
+  BatchNormStatistics* batch_norm_;
   std::optional<RunningSum> sum_;
   Mixture summed_;  ///< what is in it
   /// By turns: the last one is still in use while the next is made.
   std::array<CheckpointPtr, 2> wholes_;
   size_t newest_ = 0;
+  /// The same with other statistics, by turns.
+  std::array<CheckpointPtr, 2> renewed_;
+  size_t newest_renewed_ = 0;
   std::optional<Ahead> ahead_;  ///< last: it uses all above
 };
 

@@ -21,8 +21,7 @@ std::unique_ptr<Team> gather(const Panel& panel,
   if (!others.any()) return nullptr;
   std::vector<std::unique_ptr<Hand>> hands;
   const auto add_local = [&](const Panel& own) {
-    hands.push_back(std::make_unique<LocalHand>(own, checkpoints,
-                                                options.recipe, options.full));
+    hands.push_back(std::make_unique<LocalHand>(own, checkpoints, options));
   };
   add_local(panel);
   for (const std::vector<Evaluator*>& device : others.devices) {
@@ -42,7 +41,7 @@ Hands::Hands(const Panel& panel, std::span<const CheckpointPtr> checkpoints,
              const nlohmann::ordered_json& identity)
     : checkpoints_(checkpoints),
       panel_(panel),
-      alone_(panel, checkpoints, options.recipe, options.full),
+      alone_(panel, checkpoints, options),
       team_(gather(panel, checkpoints, options, identity)) {}
 
 void Hands::look_ahead(const std::vector<Job>& comparisons) {

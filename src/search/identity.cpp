@@ -146,6 +146,11 @@ ordered_json circumstances_of(std::string_view search,
       data[guard->dataset() + "'s " + key] = value;
     }
   }
+  if (options.batch_norm != nullptr) {
+    for (const auto& [key, value] : options.batch_norm->identity()) {
+      data["--bn-data's " + key] = value;
+    }
+  }
   data["config.json"] = sidecar_hash(*checkpoints.front());
   return {{"kind", "run"},
           {"format", 2},

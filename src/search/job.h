@@ -45,10 +45,12 @@ struct Lost {};
 /// Evaluates in this process.
 class LocalHand : public Hand {
  public:
-  /// `full`: comparisons are not cut short. All must outlive it.
+  /// All must outlive it.
   LocalHand(const Panel& panel, std::span<const CheckpointPtr> checkpoints,
-            const Recipe& recipe, bool full)
-      : panel_(panel), former_(checkpoints, recipe), full_(full) {}
+            const SearchOptions& options)
+      : panel_(panel),
+        former_(checkpoints, options.recipe, options.batch_norm),
+        full_(options.full) {}
 
   Outcome perform(const Job& job, const std::stop_token& stop) override;
   /// Performs a comparison and tells `progress` of every example. Meanwhile the

@@ -142,8 +142,7 @@ class CrossFit {
                           epoch;
     const double loss = learner_.epoch(lesson, examples, seed, progress_);
     if (!apart.empty()) {
-      const CheckpointPtr soup = learner_.soup(learner_.recipe(lesson));
-      answers = judge(*soup, apart).answers;
+      answers = judge(*soup_of(lesson), apart).answers;
     }
     if (journal_) {
       ordered_json record = which;
@@ -186,6 +185,12 @@ class CrossFit {
     }
   }
 
+  CheckpointPtr soup_of(const Lesson& lesson) const {
+    CheckpointPtr soup = learner_.soup(learner_.recipe(lesson));
+    BatchNormStatistics* const renew = options_.batch_norm;
+    return renew == nullptr ? std::move(soup) : renew->recompute(*soup);
+  }
+
   /// Answers come in the order of `which`.
   Incumbent judge(const Checkpoint& soup, const Examples& which) {
     Incumbent judged;
@@ -210,8 +215,7 @@ class CrossFit {
       progress_.add(evaluator_.examples());
       return;
     }
-    const CheckpointPtr soup = learner_.soup(learner_.recipe(learner_.begin()));
-    equal_ = judge(*soup, {});
+    equal_ = judge(*soup_of(learner_.begin()), {});
     if (!journal_) return;
     ordered_json record = {{"kind", "score"}, {"epoch", 0}};
     record.update(incumbent_record(panel, equal_));

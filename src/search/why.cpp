@@ -88,10 +88,10 @@ std::string reason(const Run& run, size_t kept,
            "; soup ensemble needs no common start, --ignore leaves one out";
   }
   const Checkpoint& model = run.checkpoint(kept);
-  if (has_batch_norm(model)) {
+  if (has_batch_norm(model) && run.options().batch_norm == nullptr) {
     return "BatchNorm's running statistics of a mean are not the mean of "
-           "theirs; recompute them on training data before scoring: soup "
-           "batchnorm in an --eval-cmd";
+           "theirs; have them taken anew from training data: --bn recompute "
+           "--bn-data NAME";
   }
   const Checkpoint& next = run.checkpoint(others.front());
   const std::string name =

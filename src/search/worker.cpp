@@ -46,7 +46,7 @@ Worker::Worker(Pulse& pulse, std::string_view search,
       checkpoints_(checkpoints),
       options_(options),
       panel_{evaluator, options.guards},
-      hand_(panel_, checkpoints, options.recipe, options.full),
+      hand_(panel_, checkpoints, options),
       checked_(checkpoints.size()) {}
 
 void Worker::run() {

@@ -47,6 +47,33 @@ TEST_P(InterruptDeathTest, RemovesAFolderWithFilesThatAreComplete) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
+// A shell that was asked for two commands starts them as children.
+TEST_P(InterruptDeathTest, EndsChildrenWithAllThatTheyStarted) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const testing::TempFolder folder;
+  const std::string begun = (folder / "begun").string();
+  const std::string late = (folder / "late").string();
+  const auto die = [&] {
+    handle_interrupts();
+    const pid_t child = fork();
+    if (child == 0) {
+      restore_interrupts();
+      const std::string command =
+          "(touch " + begun + "; sleep 1; touch " + late + ") & wait; true";
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(127);
+    }
+    end_on_interrupt(child);
+    while (!std::filesystem::exists(begun)) usleep(1000);
+    kill(getpid(), GetParam());
+    for (;;) pause();
+  };
+  EXPECT_EXIT(die(), ::testing::ExitedWithCode(128 + GetParam()),
+              "interrupted");
+  sleep(2);  // longer than it would have taken
+  EXPECT_FALSE(std::filesystem::exists(late));
+}
+
 // An interrupt may come while the process is ending: it is told of after the
 // statics that are younger than this one are gone.
 struct LateMessage {

@@ -70,7 +70,8 @@ class BatchNorms : public ::testing::Test {
     options.device = "cpu";
     options.batch_size = batch_size;
     options.threads = threads;
-    return recompute_batch_norm(from, spec_, seed, options);
+    return make_batch_norm_statistics(spec_, from, seed, options)
+        ->recompute(from);
   }
 
   TempFolder folder_;

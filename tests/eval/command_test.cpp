@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
 
 #include "core/file.h"
 #include "soup/error.h"
@@ -88,9 +89,27 @@ TEST_F(EvalCommand, FailuresAreErrorsWithTheCommand) {
   expect_failure(": {}", "its last line is no number: ''");
   expect_failure("echo nan # {}", "not a number");
   expect_failure("echo '{\"val\": 1}' # {}", "no key 'value'");
-  expect_failure("echo '{\"value\": \"x\"}' # {}",
-                 "'value' has the wrong type");
-  expect_failure("echo '{' # {}", "--eval-cmd");
+  for (const std::string wrong : {"\"x\"", "null", "[1]"}) {
+    expect_failure("echo '{\"value\": " + wrong + "}' # {}",
+                   "its score is not a number (" + wrong + ")");
+  }
+  expect_failure("echo '{' # {}", "its last line is no JSON: '{'");
+  expect_failure("echo '{\"value\": NaN}' # {}", "is no JSON: '{\"value\"");
+  for (const std::string wrong : {"-3", "0.5", "\"x\""}) {
+    expect_failure("echo '{\"value\": 1, \"count\": " + wrong + "}' # {}",
+                   "its count is no number of examples (" + wrong + ")");
+  }
+  expect_failure("head -c 300000 /dev/zero | tr '\\0' 1 # {}",
+                 "its last line is too long for a score");
+}
+
+TEST_F(EvalCommand, NothingIsInfinitelyGood) {
+  expect_failure("echo inf # {}", "its score is infinitely good");
+  expect_failure("echo '{\"value\": 1e999}' # {}", "is no JSON");
+  expect_error<Error>([&] { score("echo -inf # {}", *candidate_, true); },
+                      "its score is infinitely good");
+  EXPECT_EQ(score("echo inf # {}", *candidate_, true).value, INFINITY);
+  EXPECT_EQ(score("echo -inf # {}", *candidate_).value, -INFINITY);
 }
 
 TEST_F(EvalCommand, TooLongIsAnError) {

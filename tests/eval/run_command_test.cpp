@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <chrono>
+#include <cstdlib>
 
 namespace soup {
 namespace {
@@ -30,6 +31,15 @@ TEST(RunCommand, TellsHowItEnded) {
   const CommandResult killed = run_command("kill -9 $$");
   ASSERT_TRUE(WIFSIGNALED(killed.status));
   EXPECT_EQ(WTERMSIG(killed.status), 9);
+}
+
+TEST(RunCommand, HiddenVariablesAreNotSeen) {
+  setenv("SOUP_TEST_SEEN", "1", 1);
+  setenv("SOUP_TEST_HIDDEN", "2", 1);
+  const std::string command = "echo $SOUP_TEST_SEEN$SOUP_TEST_HIDDEN";
+  EXPECT_EQ(run_command(command).last_line, "12");
+  EXPECT_EQ(run_command(command, {.hidden = {"SOUP_TEST_HIDDEN"}}).last_line,
+            "1");
 }
 
 TEST(RunCommand, HasNoInput) { EXPECT_EQ(run_command("wc -c").last_line, "0"); }

@@ -11,11 +11,14 @@
 
 #include "core/file.h"
 #include "core/json.h"
-#include "core/table.h"
 #include "eval/judge.h"
+#include "soup/error.h"
+#include "support/expect_error.h"
 
 namespace soup {
 namespace {
+
+using testing::expect_error;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
@@ -53,11 +56,11 @@ class Reference : public ::testing::Test {
 };
 
 TEST_F(Reference, EveryMetricIsScikitLearns) {
-  std::set<std::string> compared;
-  for (const Metric& metric : metrics()) {
-    const std::string name(metric.name);
-    const auto& expected = json_["scores"].at(name);
+  std::set<std::string_view> compared;
+  for (const auto& [name, expected] : json_["scores"].items()) {
+    const Metric metric = find_metric(name);
     const Score score = score_of(judged(metric), metric);
+    EXPECT_EQ(score.metric, name);
     EXPECT_NEAR(score.value, expected["value"].get<double>(), 1e-12) << name;
     EXPECT_EQ(score.standard_error.has_value(),
               !expected["standard_error"].is_null())
@@ -67,9 +70,9 @@ TEST_F(Reference, EveryMetricIsScikitLearns) {
                   expected["standard_error"].get<double>(), 1e-12)
           << name;
     }
-    compared.insert(name);
+    compared.insert(metric.name);
   }
-  EXPECT_EQ(compared.size(), json_["scores"].size());
+  EXPECT_EQ(compared.size(), metrics().size());
 }
 
 TEST_F(Reference, ScoresDoNotDependOnTheOrderOfLooking) {
@@ -111,11 +114,23 @@ TEST(Summaries, NoPredictionIsWrong) {
 }
 
 TEST(Summaries, CalibrationOfFewExamplesIsTheirOwn) {
-  EXPECT_DOUBLE_EQ(calibration_error(verdicts({0, 1}, {0, 0}, 0.75)), 0.5);
+  EXPECT_DOUBLE_EQ(calibration_error(verdicts({0, 1}, {0, 0}, 0.75), 15), 0.5);
+}
+
+TEST(FindMetric, BinsAreThoseOfCalibration) {
+  EXPECT_EQ(find_metric("ece:15").text(), "ece");
+  for (const char* wrong : {"ece:", "ece:0", "ece:-1", "ece:2x", "ece: 3"}) {
+    expect_error<UsageError>([&] { find_metric(wrong); },
+                             "is no number of bins; write it like ece:20");
+  }
+  expect_error<UsageError>([] { find_metric("top1:20"); }, "top1 has no bins");
+  expect_error<UsageError>([] { find_metric("ecs:20"); },
+                           "unknown metric 'ecs', did you mean 'ece'?");
 }
 
 TEST(Summaries, CalibrationNeedsNumbers) {
-  EXPECT_TRUE(std::isnan(calibration_error(verdicts({0, 1}, {0, -1}, kNan))));
+  EXPECT_TRUE(
+      std::isnan(calibration_error(verdicts({0, 1}, {0, -1}, kNan), 15)));
 }
 
 TEST(ScoreOf, OneExampleHasNoSpread) {

@@ -4,6 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <string>
+#include <thread>
+
 #include "soup/error.h"
 #include "soup/eval.h"
 #include "support/expect_error.h"
@@ -45,6 +49,7 @@ TEST(TcpStore, WhatOneProcessSetsAnotherGets) {
   host->set("key", std::string("a\0b", 3));
   EXPECT_EQ(guest->get("key"), std::string("a\0b", 3));
   guest->set("key", "");
+  EXPECT_EQ(guest->get("key"), "");  // by now the host has it
   EXPECT_EQ(host->get("key"), "");
   guest->erase("key");
   EXPECT_EQ(host->get("key"), std::nullopt);
@@ -52,6 +57,25 @@ TEST(TcpStore, WhatOneProcessSetsAnotherGets) {
   expect_error<Error>([&] { guest->get("key"); },
                       "the store of the processes at 127.0.0.1:" +
                           std::to_string(port) + " cannot be reached");
+}
+
+// What one looks for the other may take away at that moment.
+TEST(TcpStore, LookingNeverWaits) {
+  const uint16_t port = free_port();
+  const auto host = connect_store(launch(0, port));
+  const auto guest = connect_store(launch(1, port));
+  std::atomic<int64_t> now = 0;
+  std::jthread other([&](const std::stop_token& stop) {
+    for (; !stop.stop_requested(); ++now) {
+      host->set(std::to_string(now), "x");
+      host->erase(std::to_string(now));
+    }
+  });
+  int64_t found = 0;
+  for (int64_t i = 0; i < 20'000; ++i) {
+    found += guest->get(std::to_string(now)) ? 1 : 0;
+  }
+  EXPECT_GT(found, 0);
 }
 
 TEST(TcpStore, StartsAreApart) {

@@ -66,6 +66,34 @@ TEST_F(FormerTest, MixturesThatAreNoSums) {
   EXPECT_EQ(values(second), (std::vector<float>{2.75F, -2.75F}));
 }
 
+/// Takes the place of what looks at pictures: its own name, same values.
+class Renamed : public BatchNormStatistics {
+ public:
+  CheckpointPtr recompute(const Checkpoint& checkpoint) override {
+    auto made = std::make_unique<MemoryCheckpoint>(
+        "renewed", std::vector<TensorInfo>(checkpoint.tensors().begin(),
+                                           checkpoint.tensors().end()));
+    const TensorData data = checkpoint.read(0);
+    std::copy(data.bytes().begin(), data.bytes().end(),
+              made->mutable_bytes(0).begin());
+    return made;
+  }
+  std::map<std::string, std::string> identity() const override { return {}; }
+};
+
+TEST_F(FormerTest, MixturesAreRenewedAndSingleOnesAreNot) {
+  Renamed renamed;
+  Former former(zoo_, recipe_, &renamed);
+  EXPECT_EQ(&former.form({1}), zoo_[1].get());
+  const Checkpoint& first = former.form({0, 1});
+  EXPECT_EQ(first.path(), "renewed");
+  former.look_ahead({0, 2});
+  const Checkpoint& second = former.form({0, 2});
+  EXPECT_EQ(values(first), (std::vector<float>{1.5F, -1.5F}));
+  EXPECT_EQ(values(second), (std::vector<float>{2.5F, -2.5F}));
+  EXPECT_EQ(former.form({0, 0, 3}).path(), "renewed");
+}
+
 TEST_F(FormerTest, AnErrorIsThrownWhereItIsAskedFor) {
   former_.form({0, 1});
   former_.look_ahead({0, 4});

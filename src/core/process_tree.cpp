@@ -1,4 +1,4 @@
-#include "eval/process_tree.h"
+#include "core/process_tree.h"
 
 #include <csignal>
 #include <fstream>
