@@ -186,12 +186,36 @@ def write_webps(folder):
     alpha.save(folder / "alpha_lossless.webp", lossless=True, exact=True)
     rgb.save(folder / "animation.webp", save_all=True,
              append_images=[rgb.rotate(90), rgb.rotate(180)])
+    for name in ("lossy", "alpha", "alpha_lossless"):
+        part = (folder / f"{name}.webp").read_bytes()
+        suffix = {"alpha_lossless": ""}.get(name, "_" + name)
+        (folder / f"animation_part{suffix}.webp").write_bytes(animation(part))
+
+
+def little(value, size):
+    return value.to_bytes(size, "little")
+
+
+def piece(kind, data):
+    return kind + little(len(data), 4) + data + b"\0" * (len(data) % 2)
+
+
+def animation(webp):
+    """One frame, smaller than the canvas, before a red background."""
+    data = webp[12:]
+    if data[:4] == b"VP8X":
+        data = data[18:]
+    frame = (little(1, 3) + little(2, 3) + little(36, 3) + little(20, 3) +
+             little(100, 3) + b"\0" + data)
+    parts = (piece(b"VP8X", b"\x12\0\0\0" + little(49, 3) + little(29, 3)) +
+             piece(b"ANIM", b"\0\0\xff\xff\0\0") + piece(b"ANMF", frame))
+    return b"RIFF" + little(len(parts) + 4, 4) + b"WEBP" + parts
 
 
 def picture_sums(folder):
     rows = []
     for path in sorted(folder.iterdir()):
-        if path.suffix == ".json" or path.name == "animation.webp":
+        if path.suffix == ".json":
             continue
         rgb = Image.open(path).convert("RGB")
         rows.append({"file": path.name, "width": rgb.width,

@@ -44,6 +44,9 @@ Preprocess default_preprocess(int64_t channels);
 struct Expectation {
   std::optional<int64_t> examples = {};
   std::optional<int64_t> classes = {};  ///< class folders
+  /// SHA-256 in hex of files below the spec's `path`, by their names there; of
+  /// a gzipped file, of what it unpacks to.
+  std::map<std::string, std::string> sha256 = {};
 };
 
 /// One data set, as a spec file describes it (design/cli.md).
@@ -51,9 +54,13 @@ struct DatasetSpec {
   std::string name;
   std::string summary;
   std::string loader;
-  std::filesystem::path path;         ///< folder of the data, resolved
-  std::filesystem::path images;       ///< idx, npy: file of pictures
-  std::filesystem::path labels_file;  ///< idx, npy, tensors: file of labels
+  std::filesystem::path path;  ///< folder of the data, resolved
+  /// All places where it may be, of several: `path` is the first that is there,
+  /// or else the first.
+  std::vector<std::filesystem::path> places = {};
+  /// idx, npy: file of pictures, or an array in it (FILE.npz/NAME)
+  std::filesystem::path images;
+  std::filesystem::path labels_file;  ///< idx, npy, tensors: the same of labels
   /// tensors: the file of each input by its name; under the empty name a file
   /// of which all tensors but the labels are inputs.
   std::map<std::string, std::filesystem::path> inputs;
@@ -61,7 +68,7 @@ struct DatasetSpec {
   std::vector<std::filesystem::path> files;
   std::string labels = "rank";      ///< folders: rank, integer or map
   std::filesystem::path label_map;  ///< labels of pictures or class folders
-  std::filesystem::path indices;    ///< .npy of the examples that count
+  std::filesystem::path indices;    ///< array of the examples that count
   /// So many examples of each class, drawn; where `indices` is named too: in
   /// its place when that file is not there.
   std::optional<int64_t> per_class;
@@ -97,8 +104,12 @@ struct Examples {
   int64_t height = 0;
   int64_t width = 0;
   std::vector<uint8_t> pixels;  ///< empty where `kept` has them
-  /// File of the cache that ends with the pixels; null: there is none.
+  /// File of the cache with the pixels, and they; null: there is none.
   std::shared_ptr<const MappedFile> kept;
+  std::span<const uint8_t> kept_pixels = {};
+  /// By example: its picture among the pixels, where others were left out.
+  /// Empty: the first example is the first picture, and so on.
+  std::vector<int64_t> places = {};
   std::vector<ReadyInput> inputs = {};  ///< instead of pixels
   std::string content;                  ///< hash of the pixels or inputs
   std::vector<int32_t> labels;          ///< none is negative
@@ -111,8 +122,11 @@ struct Examples {
   std::vector<std::string> class_names;  ///< empty where unknown
   bool resized = false;                  ///< some picture was
 
-  /// The pixels, wherever they lie.
+  /// The pixels, wherever they lie: of `count` pictures, or of more where
+  /// `places` says which.
   std::span<const uint8_t> all_pixels() const;
+  /// Those of one example.
+  std::span<const uint8_t> picture(int64_t i) const;
 };
 
 /// Where decoded pictures are kept from one run to the next.
@@ -173,9 +187,29 @@ struct NamedDataset {
 };
 std::vector<NamedDataset> named_datasets(const std::filesystem::path& data);
 
-/// Counts the examples of `spec` and, of data that comes in class folders, all
-/// of those. Decodes no picture file. Throws Error as load_examples() does.
-Expectation count_examples(const DatasetSpec& spec);
+/// A file of a data set.
+struct FileHash {
+  std::filesystem::path path;
+  std::string sha256;  ///< see Expectation; empty: it is not there
+  std::optional<std::string> expected;
+};
+
+/// What is there of a data set.
+struct DataCheck {
+  int64_t examples = 0;
+  std::optional<int64_t> classes = {};  ///< class folders, of which it comes
+  std::vector<std::string> bad = {};    ///< pictures not to be decoded, and why
+  /// Hash of the picture files and their labels in order, wherever they lie;
+  /// empty for data of another kind.
+  std::string content = {};
+  /// The expected ones and, of data of another kind, all.
+  std::vector<FileHash> files = {};
+};
+
+/// Reads the data of `spec` as a whole, in parallel: counts the examples,
+/// decodes the pictures, hashes the files. Throws Error for what is missing or
+/// damaged as load_examples() does, but for single pictures.
+DataCheck check_dataset(const DatasetSpec& spec);
 
 /// Reads and decodes every example of `spec`, in parallel, into the shape that
 /// the model wants; reads ready inputs as they are. Unset fields of

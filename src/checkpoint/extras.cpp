@@ -1,6 +1,5 @@
 #include "checkpoint/extras.h"
 
-#include "checkpoint/names.h"
 #include "checkpoint/torch_tensor.h"
 #include "core/text.h"
 

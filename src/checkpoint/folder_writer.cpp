@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "checkpoint/formats.h"
-#include "checkpoint/names.h"
 #include "checkpoint/sharded.h"
 #include "core/file.h"
 #include "core/interrupt.h"

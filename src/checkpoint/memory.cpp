@@ -1,6 +1,6 @@
 #include <utility>
 
-#include "checkpoint/names.h"
+#include "core/text.h"
 #include "soup/checkpoint.h"
 #include "soup/error.h"
 

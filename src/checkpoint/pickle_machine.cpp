@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "checkpoint/names.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "checkpoint/names.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {

@@ -5,7 +5,6 @@
 #include <string_view>
 #include <utility>
 
-#include "checkpoint/names.h"
 #include "core/log.h"
 #include "core/text.h"
 #include "soup/error.h"

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "checkpoint/formats.h"
-#include "checkpoint/names.h"
 #include "core/text.h"
 #include "soup/error.h"
 

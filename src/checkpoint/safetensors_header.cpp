@@ -8,7 +8,6 @@
 #include <tuple>
 #include <utility>
 
-#include "checkpoint/names.h"
 #include "checkpoint/safetensors_sax.h"
 #include "checkpoint/sizes.h"
 #include "core/text.h"

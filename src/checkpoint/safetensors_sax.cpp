@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "checkpoint/names.h"
 #include "checkpoint/sizes.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {

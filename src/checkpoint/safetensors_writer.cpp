@@ -1,10 +1,10 @@
 #include <utility>
 
 #include "checkpoint/formats.h"
-#include "checkpoint/names.h"
 #include "checkpoint/safetensors_header.h"
 #include "checkpoint/writer.h"
 #include "core/file.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "checkpoint/names.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {

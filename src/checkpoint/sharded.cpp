@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "checkpoint/formats.h"
-#include "checkpoint/names.h"
 #include "checkpoint/shard_index.h"
 #include "core/file.h"
 #include "core/log.h"

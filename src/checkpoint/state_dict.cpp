@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "checkpoint/extras.h"
-#include "checkpoint/names.h"
 #include "checkpoint/sizes.h"
 #include "checkpoint/wrappers.h"
 #include "core/text.h"

@@ -8,11 +8,10 @@
 #include <utility>
 
 #include "checkpoint/formats.h"
-#include "checkpoint/names.h"
 #include "checkpoint/safetensors_sax.h"
-#include "checkpoint/torch_zip.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "core/zip.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -28,6 +27,17 @@ bool has_entry(const ZipArchive& archive, std::string_view suffix) {
   return std::any_of(
       archive.entries().begin(), archive.entries().end(),
       [&](const ZipEntry& entry) { return entry.name.ends_with(suffix); });
+}
+
+// torch compresses nothing.
+std::span<const std::byte> bytes_of(const ZipArchive& archive,
+                                    const ZipEntry& entry,
+                                    const std::string& where) {
+  if (entry.method != 0) {
+    throw Error(where + ": entry " + quote(entry.name) +
+                " is compressed; save it again with torch.save");
+  }
+  return archive.bytes(entry);
 }
 
 // Archives of torch that are programs.
@@ -109,7 +119,8 @@ void add_metadata(const ZipArchive& archive, const std::string& folder,
                   const std::string& where, TorchContents& contents) {
   const ZipEntry* entry = archive.find(folder + "/" + kTorchMetadataEntry);
   if (entry == nullptr) return;
-  RawHeader header = parse_header_json(text_of(archive.bytes(*entry)), where);
+  RawHeader header =
+      parse_header_json(text_of(bytes_of(archive, *entry, where)), where);
   contents.metadata.merge(header.metadata);
 }
 
@@ -154,14 +165,15 @@ TorchContents parse_torch_zip(std::span<const std::byte> file,
   check_kind(archive, where);
   const std::string folder(find_folder(archive, where));
   const ZipEntry* order = archive.find(folder + "/byteorder");
-  if (order != nullptr && text_of(archive.bytes(*order)) != "little") {
+  if (order != nullptr &&
+      text_of(bytes_of(archive, *order, where)) != "little") {
     throw Error(where +
                 ": has big-endian values; load and save it once with "
                 "torch on a little-endian machine");
   }
   Budget budget(where, file.size());
-  const auto bytes =
-      archive.bytes(*archive.find(folder + std::string(kPickleEntry)));
+  const auto bytes = bytes_of(
+      archive, *archive.find(folder + std::string(kPickleEntry)), where);
   const std::string pickle_name = where + ": data.pkl";
   const Pickle pickle = parse_pickle(bytes, pickle_name, budget);
   if (pickle.persistent_ids().empty()) return {.has_storages = false};
@@ -173,7 +185,7 @@ TorchContents parse_torch_zip(std::span<const std::byte> file,
       throw Error(tensor + " needs entry 'data/" + std::string(storage.key) +
                   "', which the archive does not have");
     }
-    const std::span<const std::byte> found = archive.bytes(*entry);
+    const std::span<const std::byte> found = bytes_of(archive, *entry, where);
     return TorchExtent{found.data() - file.data(),
                        static_cast<int64_t>(found.size())};
   };

@@ -3,10 +3,10 @@
 #include <string_view>
 
 #include "checkpoint/formats.h"
-#include "checkpoint/names.h"
 #include "checkpoint/sizes.h"
 #include "checkpoint/torch_file.h"
 #include "checkpoint/wrappers.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {

@@ -1,7 +1,7 @@
 #include <array>
 
-#include "checkpoint/names.h"
 #include "checkpoint/torch_tensor.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {

@@ -3,8 +3,8 @@
 #include <array>
 #include <span>
 
-#include "checkpoint/names.h"
 #include "checkpoint/sizes.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {

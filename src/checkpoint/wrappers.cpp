@@ -5,7 +5,6 @@
 #include <charconv>
 
 #include "checkpoint/extras.h"
-#include "checkpoint/names.h"
 #include "checkpoint/torch_tensor.h"
 #include "core/text.h"
 #include "soup/error.h"

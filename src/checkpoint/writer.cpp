@@ -3,7 +3,6 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "checkpoint/names.h"
 #include "checkpoint/sizes.h"
 #include "core/text.h"
 #include "soup/error.h"

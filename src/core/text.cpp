@@ -60,6 +60,20 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string lower(std::string_view text) {
+  std::string low(text);
+  for (char& c : low) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return low;
+}
+
+std::string quote(std::string_view name) {
+  constexpr size_t kLongest = 200;
+  if (name.size() <= kLongest) return "'" + printable(name) + "'";
+  return "'" + printable(name.substr(0, kLongest)) + "...'";
+}
+
 bool is_utf8(std::string_view text) {
   size_t i = 0;
   while (i < text.size()) {

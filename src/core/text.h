@@ -18,6 +18,13 @@ bool glob_matches(const std::string& pattern, const std::string& name);
 /// terminals obey escape codes.
 std::string printable(std::string_view text);
 
+/// `text` with the letters A to Z small.
+std::string lower(std::string_view text);
+
+/// A name from a file as messages show it: in quotes, printable, cut when it is
+/// long.
+std::string quote(std::string_view name);
+
 /// True for well-formed UTF-8 without surrogates: what every format can hold.
 bool is_utf8(std::string_view text);
 

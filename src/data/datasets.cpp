@@ -13,7 +13,6 @@
 #include "data/label_map.h"
 #include "data/list.h"
 #include "data/npy.h"
-#include "data/selection.h"
 #include "data/shards.h"
 #include "data/spec.h"
 #include "data/tensors.h"
@@ -39,7 +38,8 @@ constexpr std::array kLoaders = {
                   kFolderKeys, folders_present, list_folders, nullptr},
     DatasetLoader{"idx", "IDX files of pictures and labels, gzipped or not",
                   kPairKeys, files_present, nullptr, load_idx},
-    DatasetLoader{"npy", "NumPy arrays of pictures (uint8) and labels",
+    DatasetLoader{"npy",
+                  "NumPy arrays (.npy, .npz) of pictures (uint8) and labels",
                   kPairKeys, files_present, nullptr, load_npy},
     DatasetLoader{"cifar10", "CIFAR-10's binary version", kFilesKeys,
                   files_present, nullptr, load_cifar10},
@@ -51,7 +51,7 @@ constexpr std::array kLoaders = {
                   kListKeys, files_present, list_shards, nullptr},
     DatasetLoader{"tensors",
                   "ready inputs (token ids, masks, features) and labels in "
-                  "safetensors or .npy, for --model FILE.pt2",
+                  "safetensors, .npy or .npz, for --model FILE.pt2",
                   kTensorKeys, files_present, nullptr, nullptr, read_tensors},
 };
 
@@ -145,21 +145,6 @@ std::vector<NamedDataset> named_datasets(const fs::path& data) {
     named.push_back(std::move(entry));
   }
   return named;
-}
-
-Expectation count_examples(const DatasetSpec& spec) {
-  const DatasetLoader& loader = loader_of(spec);
-  if (loader.list != nullptr) {
-    const Listing listing = loader.list(spec);
-    Expectation found{.examples = std::ssize(select_examples(spec, listing))};
-    if (listing.class_folders > 0) found.classes = listing.class_folders;
-    return found;
-  }
-  if (loader.read != nullptr) return {.examples = loader.read(spec).count};
-  Preprocess smallest = default_preprocess(1);
-  smallest.filter = "box";
-  const PictureShape pixel{.channels = 1, .height = 1, .width = 1};
-  return {.examples = loader.load(spec, pixel, smallest).count};
 }
 
 Examples load_examples(const DatasetSpec& spec, const PictureShape& shape,

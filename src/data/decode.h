@@ -14,9 +14,9 @@ namespace soup {
 inline constexpr int64_t kMaxPixels = 2 * (int64_t{1} << 30) / 4 / 3;
 
 /// Decodes a JPEG, PNG or WebP file, told by its first bytes, into the pixels
-/// of Pillow's convert("RGB"); pictures without colour stay grey. The
-/// orientation in a JPEG's Exif data is ignored, as everywhere in evaluation
-/// code. Throws Error naming `where`.
+/// of Pillow's convert("RGB"); pictures without colour stay grey, and of an
+/// animation the first frame counts. The orientation in a JPEG's Exif data is
+/// ignored, as everywhere in evaluation code. Throws Error naming `where`.
 Picture decode_picture(std::span<const std::byte> file,
                        const std::string& where);
 

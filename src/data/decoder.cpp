@@ -1,23 +1,17 @@
 #include "data/decoder.h"
 
-#include <algorithm>
-#include <atomic>
-
 #include "core/log.h"
 #include "core/text.h"
 #include "core/threads.h"
 #include "data/cache_folder.h"
 #include "data/decode.h"
+#include "data/kept.h"
 #include "soup/error.h"
 
 namespace soup {
 namespace {
 
 namespace fs = std::filesystem;
-
-Hash128 hash_of(std::span<const uint8_t> pixels) {
-  return xxh3_128(std::as_bytes(pixels));
-}
 
 PictureFileKey key_of(const Decoder& decoder, const std::string& preparation) {
   std::string text = preparation;
@@ -31,69 +25,12 @@ PictureFileKey key_of(const Decoder& decoder, const std::string& preparation) {
           .bytes_each = decoder.bytes_each()};
 }
 
-/// Which pictures of a file are still what it says.
-class Check {
- public:
-  Check(const PictureFile& kept, const Sources& sources)
-      : kept_(kept),
-        sources_(sources),
-        good_(static_cast<size_t>(sources.count())) {
-    parallel_for(sources.count(), 0, [&](int64_t i) {
-      good_[static_cast<size_t>(i)] = is_good(i);
-    });
-  }
-
-  bool good(int64_t i) const { return good_[static_cast<size_t>(i)] != 0; }
-  bool all() const {
-    return std::find(good_.begin(), good_.end(), 0) == good_.end();
-  }
-
- private:
-  char is_good(int64_t i) const {
-    const PictureRecord record = kept_.record(i);
-    const bool decoded = record.state == PictureRecord::kAsItWas ||
-                         record.state == PictureRecord::kResized;
-    return decoded && is_same(i, record) &&
-           hash_of(kept_.pixels(i)) == record.pixels;
-  }
-
-  // By its stamp or, where that tells nothing, by its content.
-  bool is_same(int64_t i, const PictureRecord& record) const {
-    if (sources_.stamp(i) == record.stamp) return true;
-    bool same = false;
-    try {
-      sources_.read(i, [&](std::span<const std::byte> content) {
-        same = xxh3_128(content) == record.content;
-      });
-    } catch (const Error&) {  // gone: decoding says so
-    }
-    return same;
-  }
-
-  const PictureFile& kept_;
-  const Sources& sources_;
-  std::vector<char> good_;
-};
-
-/// What is kept of the pictures, as far as it is still good.
-struct Kept {
-  explicit Kept(std::optional<PictureFile> opened, const Sources& sources)
-      : file(std::move(opened)) {
-    if (file) check.emplace(*file, sources);
-  }
-  bool all() const { return check && check->all(); }
-  bool good(int64_t i) const { return check && check->good(i); }
-
-  std::optional<PictureFile> file;
-  std::optional<Check> check;
-};
-
 void write_file(Decoder& decoder, const Kept& before, const fs::path& path,
                 const PictureFileKey& key) {
   PictureFileWriter writer(path, key);
   parallel_for(key.count, 0, [&](int64_t i) {
     if (before.good(i)) {
-      writer.put(i, before.file->record(i), before.file->pixels(i));
+      writer.put(i, before.file()->record(i), before.file()->pixels(i));
       decoder.pass_over();
       return;
     }
@@ -122,20 +59,29 @@ PictureRecord Decoder::decode(int64_t i, std::span<uint8_t> out) {
   PictureRecord record;
   record.stamp = sources_.stamp(i).value_or(FileStamp{});
   const std::string& path = sources_.path(i);
+  faults_[static_cast<size_t>(i)].clear();  // of an earlier try
   try {
     sources_.read(i, [&](std::span<const std::byte> content) {
+      record.content = xxh3_128(content);
+      record.state = PictureRecord::kBad;  // until it is decoded
       const bool resized =
           preparer_.prepare(decode_picture(content, path), path, out);
-      record.content = xxh3_128(content);
       record.state =
           resized ? PictureRecord::kResized : PictureRecord::kAsItWas;
     });
-    record.pixels = hash_of(out);
+    record.pixels = xxh3_128(std::as_bytes(out));
   } catch (const Error& error) {
-    faults_[static_cast<size_t>(i)] = error.what();
+    std::string_view reason = error.what();
+    if (reason.starts_with(path)) reason.remove_prefix(path.size());
+    record.pixels = write_reason(reason, out);
+    set_fault(i, reason);
   }
   progress_.add(1);
   return record;
+}
+
+void Decoder::set_fault(int64_t i, std::string_view reason) {
+  faults_[static_cast<size_t>(i)] = sources_.path(i) + std::string(reason);
 }
 
 Decoded decode_into_memory(Decoder& decoder) {
@@ -163,21 +109,26 @@ Decoded decode_into_cache(Decoder& decoder, const PictureCache& cache,
   };
   std::optional<Kept> kept(look());
   const bool decode = !kept->all();
+  std::optional<PictureFile> file = kept->file();
   if (decode) {
     const CacheLock lock(path);
     if (lock.waited()) kept.emplace(look());
+    file = kept->file();
     if (!kept->all()) {
       make_room(cache, picture_file_size(key), path);
       write_file(decoder, *kept, path, key);
-      kept->file = PictureFile::open(path, key);
+      file = PictureFile::open(path, key);
     }
   }
-  if (!kept->file) throw Error(path.string() + ": is gone already");
+  if (!file) throw Error(path.string() + ": is gone already");
   note_use(path);
   tell(cache, title, decode, picture_file_size(key));
-  Decoded made{.kept = kept->file};
+  Decoded made{.kept = file};
   for (int64_t i = 0; i < key.count; ++i) {
-    made.records.push_back(kept->file->record(i));
+    made.records.push_back(file->record(i));
+    if (kept->good(i) && !made.records.back().decoded()) {
+      decoder.set_fault(i, file->reason(i));
+    }
   }
   return made;
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/progress.h"
@@ -13,7 +14,7 @@
 
 namespace soup {
 
-/// What could not be decoded: by position, empty where all went well.
+/// What could not be read or decoded: by position, empty where all went well.
 using Faults = std::vector<std::string>;
 
 /// Decodes and prepares chosen pictures. Thread-safe for different positions.
@@ -30,10 +31,12 @@ class Decoder {
   int64_t bytes_each() const { return preparer_.bytes(); }
 
   /// Writes picture `i` to `out`, of bytes_each(). One that cannot be decoded
-  /// is among the faults then, and its record bad.
+  /// is among the faults then, and its record says so.
   PictureRecord decode(int64_t i, std::span<uint8_t> out);
   /// Counts a picture that needs no decoding.
   void pass_over() { progress_.add(1); }
+  /// Notes why picture `i` is bad: words that follow its path.
+  void set_fault(int64_t i, std::string_view reason);
 
   const Faults& faults() const { return faults_; }
 

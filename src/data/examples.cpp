@@ -7,10 +7,18 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "core/threads.h"
+#include "data/array.h"
 #include "soup/error.h"
 
 namespace soup {
 namespace {
+
+bool is_there(const std::filesystem::path& file) {
+  std::error_code error;
+  return std::filesystem::exists(array_file(file), error);
+}
+
+}  // namespace
 
 std::vector<std::filesystem::path> files_of(const DatasetSpec& spec) {
   std::vector<std::filesystem::path> files = spec.files;
@@ -21,13 +29,6 @@ std::vector<std::filesystem::path> files_of(const DatasetSpec& spec) {
   return files;
 }
 
-bool is_there(const std::filesystem::path& file) {
-  std::error_code error;
-  return std::filesystem::exists(file, error);
-}
-
-}  // namespace
-
 bool files_present(const DatasetSpec& spec) {
   const auto files = files_of(spec);
   return std::all_of(files.begin(), files.end(), is_there);
@@ -36,7 +37,7 @@ bool files_present(const DatasetSpec& spec) {
 void check_files(const DatasetSpec& spec) {
   for (const auto& file : files_of(spec)) {
     if (is_there(file)) continue;
-    throw Error(file.string() + ": no such file; " + spec.name +
+    throw Error(array_file(file).string() + ": no such file; " + spec.name +
                 " is expected there (--data or $SOUP_DATA says where named "
                 "data sets lie)");
   }
@@ -54,11 +55,13 @@ std::array<int64_t, 2> checked_range(const DatasetSpec& spec, int64_t count) {
 }
 
 std::span<const uint8_t> Examples::all_pixels() const {
-  if (!kept) return pixels;
-  const std::span<const std::byte> file = kept->bytes();
-  const auto size = static_cast<size_t>(count * channels * height * width);
-  return {reinterpret_cast<const uint8_t*>(file.data()) + file.size() - size,
-          size};
+  return kept ? kept_pixels : pixels;
+}
+
+std::span<const uint8_t> Examples::picture(int64_t i) const {
+  const auto each = static_cast<size_t>(channels * height * width);
+  const int64_t place = places.empty() ? i : places[static_cast<size_t>(i)];
+  return all_pixels().subspan(static_cast<size_t>(place) * each, each);
 }
 
 int64_t check_memory(const DatasetSpec& spec, int64_t count,

@@ -2,13 +2,18 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/hash.h"
 #include "soup/data.h"
 
 namespace soup {
+
+/// The files that `spec` names one by one.
+std::vector<std::filesystem::path> files_of(const DatasetSpec& spec);
 
 /// True when the files that `spec` names one by one are all there.
 bool files_present(const DatasetSpec& spec);

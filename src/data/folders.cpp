@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "core/text.h"
 #include "data/label_map.h"
 #include "soup/error.h"
 
@@ -23,10 +24,7 @@ bool is_picture(const std::string& name) {
   if (name.starts_with("._")) return false;
   const size_t dot = name.rfind('.');
   if (dot == std::string::npos) return false;
-  std::string extension = name.substr(dot);
-  for (char& c : extension) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string extension = lower(name.substr(dot));
   return std::find(kExtensions.begin(), kExtensions.end(), extension) !=
          kExtensions.end();
 }
@@ -128,6 +126,13 @@ bool folders_present(const DatasetSpec& spec) {
 }
 
 Listing list_folders(const DatasetSpec& spec) {
+  if (spec.places.size() > 1 && !folders_present(spec)) {
+    std::vector<std::string> places;
+    for (const fs::path& place : spec.places) places.push_back(place.string());
+    throw Error(join(places, ", ") + ": no such folders; " + spec.name +
+                " is expected in one of them (--data or $SOUP_DATA says where "
+                "named data sets lie)");
+  }
   Listing listing = list_folders(spec.path, spec.labels);
   const int64_t expected = spec.expect.classes.value_or(listing.class_folders);
   if (spec.labels == "rank" && expected != listing.class_folders) {

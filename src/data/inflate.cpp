@@ -15,8 +15,18 @@ namespace {
 
 // deflate's best case: 258 bytes from two bits.
 constexpr int64_t kMostRatio = 1032;
+constexpr size_t kMostAtOnce = std::numeric_limits<uInt>::max();
 constexpr int kGzipOnly = 16 + MAX_WBITS;
 constexpr size_t kBlock = 1 << 16;
+
+void set_buffers(z_stream& stream, std::span<const std::byte> in,
+                 std::span<std::byte> out) {
+  stream.next_in = reinterpret_cast<Bytef*>(
+      const_cast<std::byte*>(in.data()));  // zlib does not write to it
+  stream.avail_in = static_cast<uInt>(in.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+}
 
 bool is_gzip(std::span<const std::byte> bytes) {
   return bytes.size() >= 2 && bytes[0] == std::byte{0x1f} &&
@@ -59,7 +69,6 @@ int64_t ByteReader::most() const {
   return std::ssize(state_->file.bytes()) * kMostRatio;
 }
 
-// Returns 0 only at the end.
 size_t ByteReader::read_some(std::span<std::byte> out) {
   State& s = *state_;
   if (!s.gzip) {
@@ -68,20 +77,15 @@ size_t ByteReader::read_some(std::span<std::byte> out) {
     s.rest = s.rest.subspan(count);
     return count;
   }
-  constexpr size_t kMost = std::numeric_limits<uInt>::max();
   while (!s.rest.empty() || !s.member_ended) {
     if (s.member_ended) {  // gzip files may be joined end to end
       if (!is_gzip(s.rest)) s.fail("bytes behind the end of the gzip stream");
       inflateReset(&s.stream);
       s.member_ended = false;
     }
-    const size_t given = std::min(s.rest.size(), kMost);
-    const size_t wanted = std::min(out.size(), kMost);
-    s.stream.next_in = reinterpret_cast<Bytef*>(
-        const_cast<std::byte*>(s.rest.data()));  // zlib does not write to it
-    s.stream.avail_in = static_cast<uInt>(given);
-    s.stream.next_out = reinterpret_cast<Bytef*>(out.data());
-    s.stream.avail_out = static_cast<uInt>(wanted);
+    const size_t given = std::min(s.rest.size(), kMostAtOnce);
+    const size_t wanted = std::min(out.size(), kMostAtOnce);
+    set_buffers(s.stream, s.rest.first(given), out.first(wanted));
     const int code = ::inflate(&s.stream, Z_NO_FLUSH);
     s.rest = s.rest.subspan(given - s.stream.avail_in);
     s.member_ended = code == Z_STREAM_END;
@@ -119,6 +123,49 @@ void ByteReader::skip(int64_t count) {
 bool ByteReader::at_end() {
   std::array<std::byte, 1> one{};
   return read_some(one) == 0;
+}
+
+std::vector<std::byte> inflate(std::span<const std::byte> packed, uint64_t size,
+                               const std::string& where) {
+  if (size / kMostRatio > packed.size()) {
+    throw Error(where + ": claims to unpack to " + std::to_string(size) +
+                " bytes, more than its " + std::to_string(packed.size()) +
+                " can hold");
+  }
+  z_stream stream = {};
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
+    throw Error(where + ": cannot unpack: out of memory");
+  }
+  const auto end = [](z_stream* s) { inflateEnd(s); };
+  const std::unique_ptr<z_stream, decltype(end)> ended(&stream, end);
+  std::vector<std::byte> out;
+  size_t made = 0;
+  int code = Z_OK;
+  while (code == Z_OK && made <= size) {
+    // One more than there may be shows a stream that is too long.
+    if (made == out.size()) out.resize(std::min(size + 1, 2 * made + kBlock));
+    const size_t given = std::min(packed.size(), kMostAtOnce);
+    const size_t wanted = std::min(out.size() - made, kMostAtOnce);
+    set_buffers(stream, packed.first(given),
+                std::span(out).subspan(made, wanted));
+    code = ::inflate(&stream, Z_NO_FLUSH);
+    packed = packed.subspan(given - stream.avail_in);
+    made += wanted - stream.avail_out;
+  }
+  if (code != Z_STREAM_END || made != size || !packed.empty()) {
+    throw Error(where + ": is damaged: does not unpack to the " +
+                std::to_string(size) + " bytes that it claims");
+  }
+  out.resize(made);
+  return out;
+}
+
+void check_crc(std::span<const std::byte> bytes, uint32_t expected,
+               const std::string& where) {
+  const auto* const first = reinterpret_cast<const Bytef*>(bytes.data());
+  if (crc32_z(0, first, bytes.size()) != expected) {
+    throw Error(where + ": is damaged: its checksum is another");
+  }
 }
 
 }  // namespace soup

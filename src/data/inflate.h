@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 namespace soup {
 
@@ -20,6 +22,9 @@ class ByteReader {
 
   /// No more than that can follow: what claims more is a lie.
   int64_t most() const;
+  /// Fills the beginning of `out`, which is not empty; returns how much of it:
+  /// 0 only at the end. Throws as read() does.
+  size_t read_some(std::span<std::byte> out);
   /// Fills `out`. Throws Error naming the file when it ends before, or when
   /// the gzip stream is broken.
   void read(std::span<std::byte> out);
@@ -30,9 +35,18 @@ class ByteReader {
 
  private:
   struct State;
-  size_t read_some(std::span<std::byte> out);
 
   std::unique_ptr<State> state_;
 };
+
+/// Unpacks a deflate stream (RFC 1951) of `size` bytes when unpacked. Memory
+/// grows with what is really there. Throws Error naming `where` when the stream
+/// is broken or of another size.
+std::vector<std::byte> inflate(std::span<const std::byte> packed, uint64_t size,
+                               const std::string& where);
+
+/// Throws Error naming `where` when the CRC-32 of `bytes` is another.
+void check_crc(std::span<const std::byte> bytes, uint32_t expected,
+               const std::string& where);
 
 }  // namespace soup

@@ -107,11 +107,15 @@ Listing parse_objects(Lines& lines, const fs::path& folder) {
   return listing;
 }
 
+std::string kind_of(const fs::path& list) {
+  return lower(list.extension().string());
+}
+
 }  // namespace
 
 bool is_list(const fs::path& file) {
-  return file.extension() == ".csv" || file.extension() == ".tsv" ||
-         file.extension() == ".jsonl";
+  const std::string kind = kind_of(file);
+  return kind == ".csv" || kind == ".tsv" || kind == ".jsonl";
 }
 
 Listing parse_list(std::string_view text, const fs::path& where,
@@ -121,8 +125,8 @@ Listing parse_list(std::string_view text, const fs::path& where,
                 ": the name of a list ends in .csv, .tsv or .jsonl");
   }
   Lines lines(text, where);
-  if (where.extension() == ".jsonl") return parse_objects(lines, folder);
-  const char separator = where.extension() == ".csv" ? ',' : '\t';
+  if (kind_of(where) == ".jsonl") return parse_objects(lines, folder);
+  const char separator = kind_of(where) == ".csv" ? ',' : '\t';
   return parse_columns(lines, separator, folder);
 }
 

@@ -9,7 +9,7 @@
 
 namespace soup {
 
-/// True for the names of lists: .csv, .tsv, .jsonl.
+/// True for the names of lists: .csv, .tsv, .jsonl, in letters of any size.
 bool is_list(const std::filesystem::path& file);
 
 /// A list of pictures, by the extension of `where`. CSV (RFC 4180) and TSV have

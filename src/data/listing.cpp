@@ -57,30 +57,20 @@ void tell(const Faults& faults, const DatasetSpec& spec) {
   }
 }
 
-// Closes the gaps that bad pictures left, in `chosen` too. Kept pixels move to
-// memory for it.
-void leave_out(const Faults& faults, Decoded& decoded,
-               std::vector<int64_t>& chosen) {
-  size_t good = 0;
-  std::vector<uint8_t> copied;
-  const size_t bytes = decoded.pixels.size() / faults.size();
+// Takes bad pictures out of `decoded` and `chosen`, but for the pixels.
+// Returns the places of the others there.
+std::vector<int64_t> leave_out(const Faults& faults, Decoded& decoded,
+                               std::vector<int64_t>& chosen) {
+  std::vector<int64_t> places;
   for (size_t i = 0; i < faults.size(); ++i) {
     if (failed(faults[i])) continue;
-    if (decoded.kept) {
-      const auto pixels = decoded.kept->pixels(static_cast<int64_t>(i));
-      copied.insert(copied.end(), pixels.begin(), pixels.end());
-    } else if (good != i) {
-      std::copy_n(decoded.pixels.data() + i * bytes, bytes,
-                  decoded.pixels.data() + good * bytes);
-    }
-    decoded.records[good] = decoded.records[i];
-    chosen[good++] = chosen[i];
+    decoded.records[places.size()] = decoded.records[i];
+    chosen[places.size()] = chosen[i];
+    places.push_back(static_cast<int64_t>(i));
   }
-  decoded.pixels.resize(good * bytes);
-  if (decoded.kept) decoded.pixels = std::move(copied);
-  decoded.kept.reset();
-  decoded.records.resize(good);
-  chosen.resize(good);
+  decoded.records.resize(places.size());
+  chosen.resize(places.size());
+  return places;
 }
 
 void set_pixels(Decoded decoded, Examples& examples) {
@@ -91,7 +81,10 @@ void set_pixels(Decoded decoded, Examples& examples) {
   }
   examples.content = content_of(hashes);
   examples.pixels = std::move(decoded.pixels);
-  if (decoded.kept) examples.kept = decoded.kept->file();
+  if (decoded.kept) {
+    examples.kept = decoded.kept->file();
+    examples.kept_pixels = decoded.kept->all_pixels();
+  }
 }
 
 void set_labels(const Listing& listing, const std::vector<int64_t>& chosen,
@@ -126,11 +119,11 @@ Examples load_listing(const DatasetSpec& spec, const PictureShape& shape,
   Decoder decoder(sources, preparer, spec.name);
   Decoded decoded = decode(decoder, spec, shape, preprocess, cache);
   const Faults& faults = decoder.faults();
+  Examples examples;
   if (std::any_of(faults.begin(), faults.end(), failed)) {
     tell(faults, spec);
-    leave_out(faults, decoded, chosen);
+    examples.places = leave_out(faults, decoded, chosen);
   }
-  Examples examples;
   examples.count = std::ssize(chosen);
   examples.channels = shape.channels;
   examples.height = shape.height;

@@ -43,8 +43,7 @@ class Literal {
   }
 
   [[noreturn]] void refuse(const std::string& what) const {
-    throw Error(where_ + ": holds " + what +
-                "; expected numbers, little-endian and in C order");
+    throw Error(where_ + ": holds " + what + "; expected numbers");
   }
 
   void skip_space() {
@@ -123,9 +122,11 @@ class Literal {
         (made.kind == 'b' && made.width == 1) ||
         (whole && (made.width == 1 || made.width == 2)) ||
         ((whole || made.kind == 'f') && (made.width == 4 || made.width == 8));
-    const bool little = descr[0] == '<' || (descr[0] == '|' && made.width == 1);
-    if (!known || !little) refuse("'" + printable(descr) + "'");
-    if (*fortran_ && made.shape.size() > 1) refuse("values in Fortran order");
+    const bool ordered = descr[0] == '<' || descr[0] == '>' ||
+                         (descr[0] == '|' && made.width == 1);
+    if (!known || !ordered) refuse("'" + printable(descr) + "'");
+    made.big_endian = descr[0] == '>' && made.width > 1;
+    made.fortran = *fortran_ && made.shape.size() > 1;
     return made;
   }
 
@@ -210,21 +211,21 @@ NpyHeader parse_npy_header(std::span<const std::byte> file,
 }
 
 std::vector<double> npy_values(const NpyHeader& header,
-                               std::span<const std::byte> file) {
-  std::vector<double> values;
-  values.reserve(static_cast<size_t>(header.count));
+                               std::span<const std::byte> values) {
+  std::vector<double> numbers;
+  numbers.reserve(static_cast<size_t>(header.count));
   for (int64_t i = 0; i < header.count; ++i) {
-    values.push_back(value_of(file.data() + header.offset + i * header.width,
-                              header.kind, header.width));
+    numbers.push_back(
+        value_of(values.data() + i * header.width, header.kind, header.width));
   }
-  return values;
+  return numbers;
 }
 
 std::vector<int32_t> npy_labels(const NpyHeader& header,
-                                std::span<const std::byte> file,
+                                std::span<const std::byte> values,
                                 const std::string& where) {
   std::vector<int32_t> labels;
-  for (const double value : npy_values(header, file)) {
+  for (const double value : npy_values(header, values)) {
     if (value < 0 || value > std::numeric_limits<int32_t>::max()) {
       throw Error(where + ": label " + std::to_string(labels.size()) +
                   " is out of range");

@@ -1,5 +1,6 @@
 #include "data/picture_file.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "soup/error.h"
@@ -7,7 +8,7 @@
 namespace soup {
 namespace {
 
-constexpr uint64_t kMagic = 0x3143495050554f53;  // "SOUPPIC1", little-endian
+constexpr uint64_t kMagic = 0x3243495050554f53;  // "SOUPPIC2", little-endian
 constexpr int64_t kPage = 4096;
 
 struct Header {
@@ -52,6 +53,14 @@ int64_t picture_file_size(const PictureFileKey& key) {
   return pixels_offset(key, key.count);
 }
 
+Hash128 write_reason(std::string_view reason, std::span<uint8_t> out) {
+  std::fill(out.begin(), out.end(), uint8_t{0});
+  // With a zero behind it: no pixels of a whole picture read as one.
+  if (reason.size() >= out.size()) return {};
+  std::copy(reason.begin(), reason.end(), out.begin());
+  return xxh3_128(std::as_bytes(std::span(reason)));
+}
+
 std::optional<PictureFile> PictureFile::open(const std::filesystem::path& path,
                                              const PictureFileKey& key) {
   std::error_code absent;
@@ -78,9 +87,23 @@ PictureRecord PictureFile::record(int64_t i) const {
 }
 
 std::span<const uint8_t> PictureFile::pixels(int64_t i) const {
+  return all_pixels().subspan(static_cast<size_t>(i * key_.bytes_each),
+                              static_cast<size_t>(key_.bytes_each));
+}
+
+std::span<const uint8_t> PictureFile::all_pixels() const {
   const auto* const first =
       reinterpret_cast<const uint8_t*>(file_->bytes().data());
-  return {first + pixels_offset(key_, i), static_cast<size_t>(key_.bytes_each)};
+  return {first + pixels_offset(key_, 0),
+          static_cast<size_t>(key_.count * key_.bytes_each)};
+}
+
+std::string_view PictureFile::reason(int64_t i) const {
+  const std::span<const uint8_t> slot = pixels(i);
+  const auto end = std::find(slot.begin(), slot.end(), uint8_t{0});
+  if (end == slot.end()) return {};  // pixels
+  return {reinterpret_cast<const char*>(slot.data()),
+          static_cast<size_t>(end - slot.begin())};
 }
 
 PictureFileWriter::PictureFileWriter(const std::filesystem::path& path,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -16,13 +17,21 @@ namespace soup {
 
 /// One picture in such a file.
 struct PictureRecord {
-  enum State : int64_t { kBad = 0, kAsItWas = 1, kResized = 2 };
+  /// Unread: its file could not be; bad: it could not be decoded. In place of
+  /// pixels the file has the reason then.
+  enum State : int64_t { kUnread = 0, kAsItWas = 1, kResized = 2, kBad = 3 };
 
-  FileStamp stamp = {};  ///< of its file, all 0 where there was none
-  Hash128 content = {};  ///< of the encoded picture
-  Hash128 pixels = {};   ///< of the decoded one
-  int64_t state = kBad;  ///< bad: it could not be decoded
+  FileStamp stamp = {};     ///< of its file, all 0 where there was none
+  Hash128 content = {};     ///< of the encoded picture
+  Hash128 pixels = {};      ///< of the decoded one, or of the reason
+  int64_t state = kUnread;  ///< a State, or whatever a damaged file has
+
+  bool decoded() const { return state == kAsItWas || state == kResized; }
 };
+
+/// Writes `reason` in place of the pixels of a picture, with zeros behind it.
+/// Returns its hash, or that of nothing where it does not fit.
+Hash128 write_reason(std::string_view reason, std::span<uint8_t> out);
 
 /// What a file must be for: another key, other pixels.
 struct PictureFileKey {
@@ -44,6 +53,9 @@ class PictureFile {
 
   PictureRecord record(int64_t i) const;
   std::span<const uint8_t> pixels(int64_t i) const;
+  std::span<const uint8_t> all_pixels() const;
+  /// What write_reason() wrote; pixels may read as a reason of another hash.
+  std::string_view reason(int64_t i) const;
   std::shared_ptr<const MappedFile> file() const { return file_; }
 
  private:

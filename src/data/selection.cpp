@@ -5,11 +5,10 @@
 #include <map>
 #include <numeric>
 
-#include "core/file.h"
 #include "core/log.h"
 #include "core/philox.h"
+#include "data/array.h"
 #include "data/examples.h"
-#include "data/npy_header.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -27,14 +26,14 @@ bool is_mask(const std::vector<double>& values, size_t count) {
 
 // A mask over all `count` examples, or positions among them.
 std::vector<int64_t> read_indices(const fs::path& path, size_t count) {
-  const MappedFile file(path);
-  const std::string where = path.string();
-  const NpyHeader header = parse_npy_header(file.bytes(), where);
+  const Array array = read_array(path);
+  const std::string& where = array.where;
+  const NpyHeader& header = array.header;
   if (header.shape.size() != 1) {
     throw Error(where + ": expected one dimension: a 0 or 1 an example, or " +
                 "positions");
   }
-  const std::vector<double> values = npy_values(header, file.bytes());
+  const std::vector<double> values = npy_values(header, array.values);
   std::vector<int64_t> chosen;
   if (is_mask(values, count)) {
     for (size_t i = 0; i < count; ++i) {
@@ -96,7 +95,7 @@ std::vector<int64_t> chosen_of(const DatasetSpec& spec,
                                const Listing& listing) {
   std::error_code error;
   const bool named = !spec.indices.empty();
-  const bool there = named && fs::exists(spec.indices, error);
+  const bool there = named && fs::exists(array_file(spec.indices), error);
   if (there) return read_indices(spec.indices, listing.files.size());
   if (spec.per_class) {
     const std::string each = std::to_string(*spec.per_class);

@@ -46,8 +46,10 @@ class ShardLister {
   void finish() {
     const bool nothing = sample_.picture.empty() && !sample_.label;
     if (!nothing) {
-      if (sample_.picture.empty()) fail("has a label, but no picture");
-      if (!sample_.label) fail("has a picture, but no label (.cls)");
+      if (sample_.picture.empty()) {
+        fail("has a label, but no picture next to it");
+      }
+      if (!sample_.label) fail("has a picture, but no label (.cls) next to it");
       listing_.files.push_back(place(sample_.picture));
       listing_.labels.push_back({*sample_.label});
       listing_.contents.push_back(sample_.content);
@@ -56,14 +58,6 @@ class ShardLister {
   }
 
  private:
-  static std::string lower(std::string_view text) {
-    std::string low(text);
-    for (char& c : low) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return low;
-  }
-
   std::string place(const std::string& member) const {
     return shard_ + ": " + printable(member);
   }

@@ -6,6 +6,8 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/table.h"
+#include "core/text.h"
+#include "data/array.h"
 #include "data/shards.h"
 #include "data/spec_preprocess.h"
 #include "soup/error.h"
@@ -19,7 +21,8 @@ using nlohmann::ordered_json;
 constexpr std::array<std::string_view, 9> kCommonKeys = {
     "name",    "summary", "loader",     "path", "range",
     "classes", "expect",  "preprocess", "shift"};
-constexpr std::array<std::string_view, 2> kExpectKeys = {"examples", "classes"};
+constexpr std::array<std::string_view, 3> kExpectKeys = {"examples", "classes",
+                                                         "sha256"};
 constexpr std::array<std::string_view, 2> kLabels = {"rank", "integer"};
 
 std::array<int64_t, 2> parse_range(const ordered_json& json,
@@ -50,7 +53,7 @@ fs::path needed_path(const ordered_json& json, const std::string& key,
   if (places.empty()) throw UsageError(where + ": '" + key + "' is empty");
   std::error_code error;
   for (const std::string& place : places) {
-    if (fs::exists(base / place, error)) return base / place;
+    if (fs::exists(array_file(base / place), error)) return base / place;
   }
   return base / places.front();
 }
@@ -73,6 +76,24 @@ int64_t whole_number(const ordered_json& json, const std::string& key,
   return value;
 }
 
+std::map<std::string, std::string> parse_hashes(const ordered_json& json,
+                                                const std::string& where) {
+  if (!json.is_object()) {
+    throw UsageError(where + ": expected an object of files and their hashes");
+  }
+  std::map<std::string, std::string> hashes;
+  for (const auto& [file, value] : json.items()) {
+    const auto hash = get_as<std::string>(json, file, where);
+    if (hash.size() != 64 ||
+        hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      throw UsageError(where + ": " + quote(file) +
+                       ": expected 64 digits of 0 to 9 and a to f");
+    }
+    hashes[file] = hash;
+  }
+  return hashes;
+}
+
 Expectation parse_expectation(const ordered_json& json,
                               const std::string& where) {
   check_keys(json, kExpectKeys, where);
@@ -82,6 +103,9 @@ Expectation parse_expectation(const ordered_json& json,
   }
   if (json.contains("classes")) {
     expect.classes = whole_number(json, "classes", where);
+  }
+  if (json.contains("sha256")) {
+    expect.sha256 = parse_hashes(json.at("sha256"), where + ": sha256");
   }
   return expect;
 }
@@ -124,10 +148,11 @@ void parse_inputs(const ordered_json& json, const std::string& where,
   const ordered_json& inputs = json.at("inputs");
   if (inputs.is_string()) {
     spec.inputs[""] = spec.path / inputs.get<std::string>();
-    if (spec.inputs[""].extension() == ".npy") {
+    const fs::path& file = spec.inputs[""];
+    if (file.extension() == ".npy" || array_file(file) != file) {
       throw UsageError(where +
-                       ": 'inputs': a .npy file holds one input: give its "
-                       "name, as in {\"input_ids\": \"ids.npy\"}");
+                       ": 'inputs': an array is one input: give its name, as "
+                       "in {\"input_ids\": \"ids.npy\"}");
     }
     spec.labels_file = spec.inputs[""];
   } else {
@@ -194,6 +219,11 @@ DatasetSpec parse_spec(const ordered_json& json, const fs::path& origin,
   if (!(knows("images") || knows("files") || knows("inputs")) ||
       json.contains("path")) {
     spec.path = needed_path(json, "path", root, where);
+    if (json.contains("path") && json.at("path").is_array()) {
+      for (const ordered_json& place : json.at("path")) {
+        spec.places.push_back(root / place.get<std::string>());
+      }
+    }
   }
   if (knows("files")) spec.files = needed_files(json, spec.path, where);
   if (knows("inputs")) {

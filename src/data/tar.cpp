@@ -1,6 +1,7 @@
 #include "data/tar.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 
@@ -25,6 +26,17 @@ constexpr Field kMagic = {257, 5};
 constexpr Field kPrefix = {345, 155};
 constexpr size_t kType = 156;
 
+/// Programs that compress archives whole.
+struct Packing {
+  std::string_view unpack;  ///< the command
+  std::string_view magic;
+  size_t at = 0;  ///< where the magic stands
+};
+constexpr std::array kPackings = {
+    Packing{"gunzip", "\x1f\x8b"}, Packing{"bunzip2", "1AY&SY", 4},
+    Packing{"unxz", "\xfd\x37zXZ"}, Packing{"unzstd", "\x28\xb5\x2f\xfd"},
+    Packing{"unlz4", "\x04\x22\x4d\x18"}};
+
 class TarReader {
  public:
   TarReader(std::span<const std::byte> archive, const std::string& where)
@@ -32,9 +44,10 @@ class TarReader {
 
   void walk(const std::function<void(std::string_view,
                                      std::span<const std::byte>)>& use) {
+    check_packing();
     while (at_ < archive_.size()) {
       header_ = take(kBlock);
-      if (is_zero()) return;  // two such blocks end an archive, or one
+      if (is_zero()) return;  // two such blocks end an archive; one will do
       check_sum();
       const std::span<const std::byte> content = take_content();
       switch (static_cast<char>(header_[kType])) {
@@ -58,12 +71,26 @@ class TarReader {
       }
     }
     if (at_ == 0) fail("is empty");
+    fail("is cut short: has no block of zeros, with which archives end");
   }
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
     throw Error(where_ + ": " + what + ", at byte " + std::to_string(at_) +
                 " of the tar archive");
+  }
+
+  void check_packing() const {
+    const std::string_view text(reinterpret_cast<const char*>(archive_.data()),
+                                archive_.size());
+    for (const Packing& packing : kPackings) {
+      if (text.substr(std::min(packing.at, text.size()))
+              .starts_with(packing.magic)) {
+        throw Error(where_ + ": is compressed; unpack it once (" +
+                    std::string(packing.unpack) +
+                    "): pictures are read where they lie in a plain .tar");
+      }
+    }
   }
 
   std::span<const std::byte> take(size_t size) {

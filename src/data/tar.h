@@ -12,7 +12,7 @@ namespace soup {
 /// names) in order. `name` is as stored: it may be hostile, and no file of
 /// that name is ever touched.
 /// Throws Error naming `where` for damaged headers, sizes beyond the end,
-/// sparse files and compressed archives.
+/// sparse files, compressed archives and those without an end of their own.
 void for_each_member(
     std::span<const std::byte> archive, const std::string& where,
     const std::function<void(std::string_view name,

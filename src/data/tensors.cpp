@@ -1,13 +1,13 @@
 #include "data/tensors.h"
 
+#include <array>
 #include <cctype>
 #include <optional>
 
-#include "core/file.h"
 #include "core/hash.h"
 #include "core/text.h"
+#include "data/array.h"
 #include "data/examples.h"
-#include "data/npy_header.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -24,14 +24,16 @@ DType dtype_of(const NpyHeader& header) {
   return dtype_from_name(letter + std::to_string(8 * header.width)).value();
 }
 
-ReadyInput read_npy(const fs::path& file, const std::string& name) {
-  const MappedFile mapped(file);
-  const std::span<const std::byte> bytes = mapped.bytes();
-  const NpyHeader header = parse_npy_header(bytes, file.string());
+ReadyInput input_of(const Array& array, const std::string& name) {
+  const NpyHeader& header = array.header;
   return {
       .info = {.name = name, .dtype = dtype_of(header), .shape = header.shape},
-      .values = {bytes.begin() + static_cast<ptrdiff_t>(header.offset),
-                 bytes.end()}};
+      .values = {array.values.begin(), array.values.end()}};
+}
+
+bool is_arrays(const fs::path& file) {
+  const fs::path extension = array_file(file).extension();
+  return extension == ".npy" || extension == ".npz";
 }
 
 ReadyInput read_tensor(const Checkpoint& file, size_t index) {
@@ -45,7 +47,10 @@ CheckpointPtr open_tensors(const fs::path& file) {
 }
 
 ReadyInput read_input(const fs::path& file, const std::string& name) {
-  if (file.extension() == ".npy") return read_npy(file, name);
+  if (is_arrays(file)) {
+    const std::array<std::string_view, 1> usual = {name};
+    return input_of(read_array(file, usual), name);
+  }
   const CheckpointPtr opened = open_tensors(file);
   const std::optional<size_t> index = opened->find(name);
   if (!index) {
@@ -64,6 +69,12 @@ std::vector<ReadyInput> read_inputs(const DatasetSpec& spec) {
   for (const auto& [name, file] : spec.inputs) {
     if (!name.empty()) {
       inputs.push_back(read_input(file, name));
+      continue;
+    }
+    if (is_arrays(file)) {
+      for (const auto& [key, array] : read_arrays(file)) {
+        if (key != kLabels) inputs.push_back(input_of(array, key));
+      }
       continue;
     }
     const CheckpointPtr opened = open_tensors(file);
@@ -91,7 +102,9 @@ std::optional<NpyHeader> header_of(const TensorInfo& tensor) {
 std::vector<int32_t> read_labels(const fs::path& file) {
   const ReadyInput found = read_input(file, kLabels);
   const std::optional<NpyHeader> header = header_of(found.info);
-  if (!header || found.info.shape.size() != 1) {
+  std::vector<int64_t> shape = found.info.shape;
+  if (shape.size() == 2 && shape[1] == 1) shape.pop_back();
+  if (!header || shape.size() != 1) {
     throw Error(file.string() + ": labels are " +
                 std::string(name(found.info.dtype)) + " " +
                 shape_text(found.info.shape) +

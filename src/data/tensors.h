@@ -5,7 +5,7 @@
 namespace soup {
 
 /// Ready inputs of the files in `spec.inputs`, and their labels: NumPy arrays
-/// (.npy), or tensors of safetensors and torch files by the input's name
+/// (.npy, .npz), or tensors of safetensors and torch files by the input's name
 /// (`labels` for labels).
 /// Throws Error for files that do not hold as many examples as there are
 /// labels, and for labels that are no whole numbers from 0 on.

@@ -118,13 +118,17 @@ void Resident::load_pictures(const DatasetSpec& spec,
   if (!notice.empty()) log::info(notice);
   hash_ = hash_of(examples_, prepared.all);
 
+  const std::span<const uint8_t> all = examples_.all_pixels();
+  const int64_t each = input.channels * input.height * input.width;
   pixels_ = at::from_blob(
-      const_cast<uint8_t*>(examples_.all_pixels().data()),
-      {examples_.count, input.channels, input.height, input.width}, at::kByte);
+      const_cast<uint8_t*>(all.data()),
+      {std::ssize(all) / each, input.channels, input.height, input.width},
+      at::kByte);
   pixels_ = placed(pixels_, device_);
   if (!pixels_.is_cpu()) {
     examples_.pixels = {};
     examples_.kept.reset();
+    examples_.kept_pixels = {};
   }
   mean_ = per_channel(prepared.all.mean, device_);
   std_ = per_channel(prepared.all.std, device_);
@@ -140,8 +144,11 @@ std::vector<at::Tensor> Resident::batch(std::span<const int64_t> which,
       {size},
       at::TensorOptions().dtype(at::kLong).pinned_memory(device_.is_cuda()));
   auto* const values = index.mutable_data_ptr<int64_t>();
-  std::copy(which.begin(), which.end(), values);
-  std::fill(values + which.size(), values + size, which.back());
+  const std::vector<int64_t>& places = examples_.places;
+  std::transform(which.begin(), which.end(), values, [&](int64_t i) {
+    return places.empty() ? i : places[static_cast<size_t>(i)];
+  });
+  std::fill(values + which.size(), values + size, values[which.size() - 1]);
   if (ready_.empty()) return {pictures(index)};
   std::vector<at::Tensor> inputs;
   for (const at::Tensor& all : ready_) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "checkpoint/bytes.h"
-#include "checkpoint/zip_bytes.h"
+#include "support/zip_bytes.h"
 
 /// Pickles made by hand: each function gives the opcodes of one value.
 namespace soup::testing::pickled {

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "checkpoint/bytes.h"
-#include "checkpoint/torch_zip.h"
+#include "core/zip.h"
 #include "soup/checkpoint.h"
 #include "soup/error.h"
 #include "support/expect_error.h"

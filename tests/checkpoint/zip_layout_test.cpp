@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "checkpoint/bytes.h"
-#include "checkpoint/torch_zip.h"
 #include "core/file.h"
+#include "core/zip.h"
 #include "support/temp_folder.h"
 
 namespace soup {

@@ -35,6 +35,15 @@ TEST(Printable, EscapesWhatATerminalObeys) {
   EXPECT_EQ(printable("\xc3\xa9"), "\xc3\xa9");  // UTF-8 stays
 }
 
+TEST(Lower, LeavesAllButLettersAlone) {
+  EXPECT_EQ(lower("A-Z_az.JPEG \xc3\x84"), "a-z_az.jpeg \xc3\x84");
+}
+
+TEST(Quote, CutsWhatIsLong) {
+  EXPECT_EQ(quote("a\x1b"), "'a\\x1b'");
+  EXPECT_EQ(quote(std::string(300, 'x')), "'" + std::string(200, 'x') + "...'");
+}
+
 TEST(BytesText, UsesDecimalUnits) {
   EXPECT_EQ(bytes_text(0), "0 B");
   EXPECT_EQ(bytes_text(999), "999 B");

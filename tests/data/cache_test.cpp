@@ -52,8 +52,12 @@ class Cache : public ::testing::Test {
   Examples load() { return load_examples(spec_, kShape, {}, cache_); }
 
   std::vector<uint8_t> pixels(const Examples& examples) {
-    const auto all = examples.all_pixels();
-    return {all.begin(), all.end()};
+    std::vector<uint8_t> all;
+    for (int64_t i = 0; i < examples.count; ++i) {
+      const auto one = examples.picture(i);
+      all.insert(all.end(), one.begin(), one.end());
+    }
+    return all;
   }
 
   /// The only file of decoded pictures.
@@ -196,14 +200,74 @@ TEST_F(Cache, DamageIsDecodedAnew) {
   expect_the_same();
 }
 
-TEST_F(Cache, BadPicturesAreNotKept) {
-  write_bytes(folder_ / "data/a/0.png", "no picture");
-  expect_error<Error>([&] { load(); }, "0.png: is no JPEG");
+TEST_F(Cache, BadPicturesAreKnown) {
+  const fs::path bad = folder_ / "data/a/0.png";
+  write_bytes(bad, "no picture");
+  const std::string message = bad.string() + ": is no JPEG, PNG or WebP file";
+  expect_error<Error>([&] { load(); }, message);
+  const ino_t made = inode();
+  expect_error<Error>([&] { load(); }, message);
   spec_.skip_bad = 1;
-  for (int i = 0; i < 2; ++i) expect_the_same();
+  expect_the_same();
+  EXPECT_NE(load().kept, nullptr);
+  EXPECT_EQ(load().places, (std::vector<int64_t>{1, 2, 3}));
+  EXPECT_EQ(inode(), made);
+  // Touched it is as bad as before.
+  fs::last_write_time(bad, fs::file_time_type::clock::now());
+  expect_the_same();
+  EXPECT_EQ(inode(), made);
   put("rgb.png", "a/0.png");
   plain_ = load_examples(spec_, kShape, {});
+  EXPECT_EQ(plain_.count, 4);
   expect_the_same();
+}
+
+TEST_F(Cache, ReasonsWithoutRoomAreFoundAnew) {
+  write_bytes(folder_ / "data/b/4.png", "no picture");
+  constexpr PictureShape kDot = {.channels = 1, .height = 2, .width = 2};
+  for (int i = 0; i < 2; ++i) {
+    expect_error<Error>([&] { load_examples(spec_, kDot, {}, cache_); },
+                        "4.png: is no JPEG, PNG or WebP file");
+  }
+}
+
+TEST_F(Cache, MissingPicturesAreLookedForAgain) {
+  write_bytes(folder_ / "list.csv",
+              "path,label\ndata/a/1.png,0\ndata/a/9.png,0\ndata/b/3.webp,1\n");
+  spec_ = find_dataset((folder_ / "list.csv").string(), {});
+  expect_error<Error>([&] { load(); }, "9.png: cannot open");
+  const ino_t made = inode();
+  expect_error<Error>([&] { load(); }, "9.png: cannot open");
+  spec_.skip_bad = 1;
+  EXPECT_EQ(load().labels, (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(inode(), made);
+  put("rgb.png", "a/9.png");
+  plain_ = load_examples(spec_, kShape, {});
+  EXPECT_EQ(plain_.count, 3);
+  expect_the_same();
+}
+
+TEST_F(Cache, FilesOfAnEarlierFormAreMadeAnew) {
+  load();
+  const ino_t made = inode();
+  overwrite(7, "1");  // SOUPPIC1
+  expect_the_same();
+  EXPECT_NE(inode(), made);
+}
+
+// The bytes of a good picture are never taken for a reason, nor the other way.
+TEST_F(Cache, StatesThatLieAreNotBelieved) {
+  write_bytes(folder_ / "data/a/0.png", "no picture");
+  spec_.skip_bad = 1;
+  load();
+  constexpr int64_t kRecord = 64;
+  constexpr int64_t kState = 40 + 56;
+  const auto claim = [&](int64_t picture, char state) {
+    overwrite(kState + picture * kRecord, {&state, 1});
+    expect_the_same();
+  };
+  for (const char state : {0, 1, 2, 4}) claim(0, state);
+  for (const char state : {0, 3, 4}) claim(1, state);
 }
 
 TEST_F(Cache, WhatCannotBeKeptIsDecodedIntoMemory) {

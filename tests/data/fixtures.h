@@ -13,6 +13,7 @@
 
 #include "core/json.h"
 #include "data/picture.h"
+#include "support/zip_bytes.h"
 
 namespace soup::testing {
 
@@ -111,6 +112,33 @@ inline std::string npy(const std::string& descr, const std::string& shape,
                          "', 'fortran_order': False, 'shape': " + shape +
                          ", }     \n",
                      values);
+}
+
+/// A deflate stream without a frame.
+inline std::string deflated(std::string_view text) {
+  const std::string framed = gzip(text);
+  return framed.substr(10, framed.size() - 18);  // header, sums
+}
+
+/// As numpy.savez writes it, or numpy.savez_compressed.
+inline ZipBytes npz(
+    const std::vector<std::pair<std::string, std::string>>& members,
+    bool packed) {
+  auto entries = members;
+  if (packed) {
+    for (auto& [name, content] : entries) content = deflated(content);
+  }
+  ZipBytes file = zip(entries);
+  for (size_t i = 0; i < members.size(); ++i) {
+    const std::string& content = members[i].second;
+    const auto* const first = reinterpret_cast<const uint8_t*>(content.data());
+    for (const size_t common : {file.local[i] + 6, file.central[i] + 8}) {
+      file.patch(common + 2, packed ? 8 : 0, 2);
+      file.patch(common + 8, checksum({first, content.size()}), 4);
+      file.patch(common + 16, content.size(), 4);
+    }
+  }
+  return file;
 }
 
 template <typename T>

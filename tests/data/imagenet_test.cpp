@@ -49,7 +49,7 @@ class ImageNet : public ::testing::Test {
 
 TEST_F(ImageNet, ValidationFoldersCountByRank) {
   add_classes("imagenet/val", 1000, 1);
-  EXPECT_EQ(count_examples(find("imagenet-val")).examples, 1000);
+  EXPECT_EQ(check_dataset(find("imagenet-val")).examples, 1000);
   const Examples examples = load("imagenet-val");
   EXPECT_EQ(examples.labels[0], 0);
   EXPECT_EQ(examples.labels[999], 999);
@@ -65,7 +65,7 @@ TEST_F(ImageNet, ValidationFoldersCountByRank) {
 
 TEST_F(ImageNet, HeldOutIsTwentySixOfAClass) {
   add_classes("imagenet/train", 1000, 27);
-  const Expectation drawn = count_examples(find("imagenet"));
+  const DataCheck drawn = check_dataset(find("imagenet"));
   EXPECT_EQ(drawn.examples, 26'000);
   EXPECT_EQ(drawn.classes, 1000);
   std::vector<double> mask(27'000, 0);
@@ -74,6 +74,14 @@ TEST_F(ImageNet, HeldOutIsTwentySixOfAClass) {
                        testing::npy("<f8", mask));
   const Examples released = load("imagenet");
   EXPECT_EQ(released.labels, (std::vector<int32_t>{0, 999}));
+}
+
+TEST_F(ImageNet, AllPlacesThatWereLookedAtAreNamed) {
+  expect_error<Error>(
+      [&] { load("imagenet-v2"); },
+      (folder_ / "ImageNetV2-matched-frequency").string() + ", " +
+          (folder_ / "imagenetv2-matched-frequency-format-val").string() +
+          ": no such folders; imagenet-v2 is expected in one of them");
 }
 
 TEST_F(ImageNet, V2FoldersAreNumbers) {

@@ -34,6 +34,18 @@ TEST(List, ReadsTsvAsItStands) {
   EXPECT_EQ(listing.labels, (std::vector<Labels>{{3}}));
 }
 
+TEST(List, ExtensionsMayBeLarge) {
+  const auto labels = [](const char* text, const char* name) {
+    return parse_list(text, name, "/pictures").labels;
+  };
+  const std::vector<Labels> three = {{3}};
+  EXPECT_EQ(labels("path,label\na.png,3\n", "UP.CSV"), three);
+  EXPECT_EQ(labels("path\tlabel\na.png\t3\n", "UP.Tsv"), three);
+  EXPECT_EQ(labels(R"({"path": "a.png", "label": 3})", "UP.JSONL"), three);
+  EXPECT_TRUE(is_list("UP.CSV"));
+  EXPECT_FALSE(is_list("UP.XLS"));
+}
+
 TEST(List, ReadsJsonLines) {
   const Listing listing = parse_list(
       "{\"path\": \"a.png\", \"label\": 3, \"note\": [1]}\n\n"

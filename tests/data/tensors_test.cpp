@@ -98,6 +98,23 @@ TEST_F(Tensors, SingleTensorsOfAFileByName) {
       "has no tensor 'ids', only input_ids, labels");
 }
 
+TEST_F(Tensors, AnArchiveOfArraysHoldsAll) {
+  const std::string file = SOUP_TEST_DATA "/arrays/deflated.npz";
+  const Examples all = read_tensors(
+      spec(R"({"loader": "tensors", "inputs": ")" + file + R"("})"));
+  ASSERT_EQ(all.inputs.size(), 2U);
+  EXPECT_EQ(all.inputs[1].info.name, "wide");
+  EXPECT_EQ(all.inputs[1].info.dtype, DType::kI32);
+  EXPECT_EQ(all.inputs[1].values[5], std::byte{1});
+  EXPECT_EQ(all.labels, (std::vector<int32_t>{2, 0, 1}));
+  const std::string quoted = "\"" + file + "\"";
+  const Examples one =
+      read_tensors(spec(R"({"loader": "tensors", "labels": )" + quoted +
+                        R"(, "inputs": {"wide": )" + quoted + "}}"));
+  EXPECT_EQ(one.inputs.size(), 1U);
+  EXPECT_EQ(one.inputs[0].values, all.inputs[1].values);
+}
+
 TEST_F(Tensors, RefusesWhatDoesNotFitTogether) {
   const DatasetSpec all = arrays();
   write("mask.npy", npy<uint8_t>("|b1", {1, 1, 1, 0}, "(2, 2)"));
@@ -119,9 +136,14 @@ TEST_F(Tensors, SpecsSayWhatIsMissing) {
   expect_error<UsageError>(
       [&] { spec(R"({"loader": "tensors", "inputs": {"x": "x.npy"}})"); },
       "the key 'labels' is missing");
-  expect_error<UsageError>(
-      [&] { spec(R"({"loader": "tensors", "inputs": "x.npy"})"); },
-      "a .npy file holds one input");
+  for (const char* file : {"x.npy", "x.npz/ids"}) {
+    expect_error<UsageError>(
+        [&] {
+          spec(R"({"loader": "tensors", "inputs": ")" + std::string(file) +
+               R"("})");
+        },
+        "an array is one input");
+  }
   expect_error<UsageError>(
       [&] {
         spec(R"({"loader": "tensors", "inputs": "x.safetensors",

@@ -372,6 +372,41 @@ TEST(Paths, AreThoseOfThePictures) {
   EXPECT_EQ(evaluators.front()->path(1), (folder / "dog/1.png").string());
 }
 
+TEST(LeftOut, PicturesLeaveTheOthersTheirLogits) {
+  const testing::TempFolder folder;
+  const std::filesystem::path pictures =
+      std::filesystem::path(SOUP_TEST_DATA) / "pictures";
+  for (const char* name : {"0.png", "1.png", "3.png"}) {
+    std::filesystem::create_directories(folder / "a");
+    std::filesystem::copy_file(
+        pictures / (name[0] == '3' ? "grey_4.png" : "rgb.png"),
+        folder / "a" / name);
+  }
+  log::set_level(log::Level::kQuiet);
+  const EvaluatorOptions options{.device = "cpu",
+                                 .cache = {.folder = folder / "cache"}};
+  const auto logits = [&] {
+    DatasetSpec spec = find_dataset(folder.path().string(), {});
+    spec.path = folder / "data";
+    spec.skip_bad = 1;
+    std::vector<float> all;
+    make_evaluators(std::span(&spec, 1), *random_vit(), options)
+        .front()
+        ->evaluate(*random_vit(),
+                   {.logits = [&](auto, std::span<const float> values) {
+                     all.insert(all.end(), values.begin(), values.end());
+                   }});
+    return all;
+  };
+  std::filesystem::create_directory(folder / "data");
+  std::filesystem::rename(folder / "a", folder / "data/a");
+  const std::vector<float> good = logits();
+  std::ofstream(folder / "data/a/2.png") << "no picture";
+  EXPECT_EQ(logits(), good);
+  EXPECT_EQ(logits(), good);  // from the cache
+  log::set_level(log::Level::kNormal);
+}
+
 TEST_F(InProcess, FastCountsAreThoseOfFp32) {
   expect_fp32_of({"bf16", "fp16"}, "cpu");
 }

@@ -1,4 +1,4 @@
-#include "checkpoint/torch_zip.h"
+#include "core/zip.h"
 
 #include "invariants.h"
 #include "soup/error.h"

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "checkpoint/bytes.h"
+#include "support/bytes.h"
 
 /// Zip archives made by hand.
 namespace soup::testing {

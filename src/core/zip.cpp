@@ -1,10 +1,10 @@
-#include "checkpoint/torch_zip.h"
+#include "core/zip.h"
 
 #include <algorithm>
 #include <optional>
 #include <utility>
 
-#include "checkpoint/names.h"
+#include "core/text.h"
 #include "soup/error.h"
 
 namespace soup {
@@ -144,6 +144,7 @@ uint64_t ZipArchive::read_entry(uint64_t at, const Directory& directory) {
                  .packed = number(at + 20, 4),
                  .size = number(at + 24, 4),
                  .method = static_cast<uint16_t>(number(at + 10, 2)),
+                 .crc = static_cast<uint32_t>(number(at + 16, 4)),
                  .encrypted = (flags & kEncryptedFlags) != 0};
   // Zip64: 8 bytes for each field that is full, in this order.
   uint64_t field = at + kCentralSize + name_size;
@@ -222,16 +223,20 @@ const ZipEntry* ZipArchive::find(std::string_view name) const {
 }
 
 std::span<const std::byte> ZipArchive::bytes(const ZipEntry& entry) const {
+  const std::span<const std::byte> bytes = packed_bytes(entry);
   const std::string subject = "entry " + quote(entry.name);
-  if (entry.encrypted) fail(subject + " is encrypted");
-  if (entry.method != 0) {
-    fail(subject + " is compressed; save it again with torch.save");
-  }
+  if (entry.method != 0) fail(subject + " is compressed");
   if (entry.packed != entry.size) {
     fail(subject + " is stored in " + std::to_string(entry.packed) +
          " bytes, expected " + std::to_string(entry.size));
   }
-  return file_.subspan(entry.begin, entry.size);
+  return bytes;
+}
+
+std::span<const std::byte> ZipArchive::packed_bytes(
+    const ZipEntry& entry) const {
+  if (entry.encrypted) fail("entry " + quote(entry.name) + " is encrypted");
+  return file_.subspan(entry.begin, entry.packed);
 }
 
 }  // namespace soup

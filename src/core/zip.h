@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-/// The zip archives that torch writes: a central directory, read with every
-/// number checked. No libtorch.
+/// Zip archives, as torch and NumPy write them: a central directory, read with
+/// every number checked.
 namespace soup {
 
 struct ZipEntry {
@@ -17,7 +17,8 @@ struct ZipEntry {
   uint64_t begin = 0;     ///< where its bytes start
   uint64_t packed = 0;    ///< bytes in the file
   uint64_t size = 0;      ///< bytes when unpacked
-  uint16_t method = 0;    ///< 0: stored
+  uint16_t method = 0;    ///< 0: stored, 8: deflated
+  uint32_t crc = 0;       ///< CRC-32 of the unpacked bytes
   bool encrypted = false;
 };
 
@@ -36,6 +37,9 @@ class ZipArchive {
   /// The bytes of a stored entry. Throws Error when they are compressed or
   /// encrypted.
   std::span<const std::byte> bytes(const ZipEntry&) const;
+  /// The bytes of an entry as they lie in the file, packed by its method.
+  /// Throws Error when they are encrypted.
+  std::span<const std::byte> packed_bytes(const ZipEntry&) const;
 
  private:
   struct Directory {
