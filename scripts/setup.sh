@@ -11,7 +11,7 @@ set -euo pipefail
 
 build_packages=(g++ cmake ninja-build python3 libcli11-dev nlohmann-json3-dev
   libspdlog-dev libfmt-dev libjpeg-dev libpng-dev libwebp-dev
-  libxxhash-dev libre2-dev zlib1g-dev libdeflate-dev libeigen3-dev libyaml-cpp-dev
+  libxxhash-dev libmd-dev libre2-dev zlib1g-dev libdeflate-dev libeigen3-dev libyaml-cpp-dev
   libboost-dev)
 test_packages=(libgtest-dev libgmock-dev libbenchmark-dev jq)
 # Wanted, but not in the archive of every release.
