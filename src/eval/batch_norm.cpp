@@ -116,8 +116,7 @@ class Statistics : public BatchNormStatistics {
       : dataset_(dataset.name),
         seed_(seed),
         batch_size_(options.batch_size),
-        model_(make_model(options.model, like, find_device(options.device),
-                          options.head)),
+        model_(model_of(like, options)),
         data_(dataset, model_->input(), model_->device(), options.cache),
         crew_(threads(*model_, options)) {
     if (data_.examples().count < 2) {
@@ -153,6 +152,16 @@ class Statistics : public BatchNormStatistics {
   }
 
  private:
+  static std::unique_ptr<Model> model_of(const Checkpoint& like,
+                                         const EvaluatorOptions& options) {
+    auto model = make_model(options.model, like, find_device(options.device),
+                            options.head);
+    if (!has_batch_norm(like)) {
+      throw Error(like.path().string() + ": has no BatchNorm");
+    }
+    return model;
+  }
+
   // Each holds the activations of a batch, about 1 GB at 224 pixels.
   static int threads(const Model& model, const EvaluatorOptions& options) {
     constexpr int most = 8;
@@ -178,9 +187,6 @@ std::unique_ptr<BatchNormStatistics> engine::make_batch_norm_statistics(
   const c10::InferenceMode guard;
   if (options.batch_size < 2) {
     throw UsageError("the batch size must be above 1 to have a variance");
-  }
-  if (!has_batch_norm(like)) {
-    throw Error(like.path().string() + ": has no BatchNorm");
   }
   return std::make_unique<Statistics>(dataset, like, seed, options);
 }
