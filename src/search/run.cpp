@@ -126,26 +126,43 @@ Incumbent Run::score(const Mixture& mixture, const Panel& panel,
   return scored;
 }
 
-std::vector<Mixture> Run::proposals(
-    const std::function<std::vector<Mixture>()>& propose) {
+Proposals Run::proposals(const std::function<Proposals()>& propose) {
   if (const auto record = replay("proposals", {})) {
-    const std::string where = journal_->where();
-    return checked_record(where, [&] {
-      std::vector<Mixture> sets;
-      for (const ordered_json& set : record->at("sets")) {
-        sets.push_back(set.get<Mixture>());
-        if (!sets.back().empty() && std::ranges::max(sets.back()) < size()) {
-          continue;
-        }
-        throw Error(where + ": names a checkpoint that there is not");
-      }
-      if (sets.empty()) throw Error(where + ": names no set");
-      return sets;
-    });
+    Proposals made = checked_record(journal_->where(),
+                                    [&] { return read_proposals(*record); });
+    for (size_t i = 0; options_.on_score && i < size(); ++i) {
+      options_.on_score(checkpoint(i).path(), made.singles[i]);
+    }
+    return made;
   }
-  std::vector<Mixture> sets = propose();
-  append("proposals", {}, {{"sets", sets}});
-  return sets;
+  Proposals made = propose();
+  ordered_json singles = ordered_json::array();
+  for (const Score& score : made.singles) {
+    singles.push_back(score_record(score));
+  }
+  append("proposals", {}, {{"sets", made.sets}, {"singles", singles}});
+  return made;
+}
+
+Proposals Run::read_proposals(const ordered_json& record) const {
+  const std::string where = journal_->where();
+  Proposals made;
+  for (const ordered_json& set : record.at("sets")) {
+    made.sets.push_back(set.get<Mixture>());
+    if (!made.sets.back().empty() &&
+        std::ranges::max(made.sets.back()) < size()) {
+      continue;
+    }
+    throw Error(where + ": names a checkpoint that there is not");
+  }
+  if (made.sets.empty()) throw Error(where + ": names no set");
+  for (const ordered_json& score : record.at("singles")) {
+    made.singles.push_back(read_score(score, panel_.primary, where));
+  }
+  if (made.singles.size() != size()) {
+    throw Error(where + ": is of another number of checkpoints");
+  }
+  return made;
 }
 
 int64_t Run::sample(size_t index, const Part& part) {

@@ -16,6 +16,12 @@
 namespace soup {
 
 /// The evaluations of one run of a search. What its journal holds already is
+/// What scores of ensembles say where to look.
+struct Proposals {
+  std::vector<Score> singles;  ///< by checkpoint
+  std::vector<Mixture> sets;   ///< of checkpoints, the most promising first
+};
+
 /// taken from there; all else is evaluated, journaled and synced before it
 /// counts.
 class Run {
@@ -53,9 +59,9 @@ class Run {
   int64_t sample(size_t index, const Part& part);
   /// Compares a checkpoint with another, job.incumbent, on the primary.
   Trial race(const Job& job, Progress& progress);
-  /// Sets of checkpoints that `propose` thinks of, unless the journal has them.
-  std::vector<Mixture> proposals(
-      const std::function<std::vector<Mixture>()>& propose);
+  /// What `propose` thinks of, which reports scores of singles as it finds
+  /// them. Where the journal has it they are reported from there.
+  Proposals proposals(const std::function<Proposals()>& propose);
   /// Compares a job's mixture with its incumbent. `candidate` comes with step
   /// and path, and is early where it is not its turn; it is completed and
   /// reported.
@@ -80,6 +86,7 @@ class Run {
                                                const Mixture& mixture);
   void append(std::string_view kind, const Mixture& mixture,
               const nlohmann::ordered_json& record);
+  Proposals read_proposals(const nlohmann::ordered_json& record) const;
   std::optional<Trial> replay_trial(std::string_view kind, const Job& job,
                                     Progress& progress);
   void keep(const Mixture& mixture, const Trial& trial);

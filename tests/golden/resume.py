@@ -52,8 +52,8 @@ def make_data(folder, seed=1, name="noise", examples=EXAMPLES):
 
 def steady(record):
     kept = {k: v for k, v in record.items() if k not in ("seconds", "check")}
-    if "guards" in kept:
-        kept["guards"] = [steady(guard) for guard in kept["guards"]]
+    for key in {"guards", "singles"} & kept.keys():
+        kept[key] = [steady(one) for one in kept[key]]
     return kept
 
 
