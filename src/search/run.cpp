@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "core/binomial.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "search/candidate.h"
 #include "search/identity.h"
 #include "search/records.h"
 #include "soup/error.h"
@@ -20,15 +20,6 @@ template <typename Asked>
 void drop_first(int64_t count, std::vector<Asked>& asked) {
   asked.erase(asked.begin(),
               asked.begin() + std::min(count, std::ssize(asked)));
-}
-
-// Examples not seen that the incumbent got wrong.
-int64_t count_to_gain(const Trial& trial, const Answers& incumbent) {
-  int64_t count = 0;
-  for (size_t i = 0; i < incumbent.terms.size(); ++i) {
-    count += !trial.seen[i] && incumbent.terms[i] == 0 ? 1 : 0;
-  }
-  return count;
 }
 
 }  // namespace
@@ -208,7 +199,7 @@ Trial Run::compare(Candidate candidate, const Job& job, Progress& progress) {
   std::optional<Trial> trial = replay_trial("candidate", job, progress);
   const bool replayed = trial.has_value();
   if (!replayed) trial = hands_->compare(job, progress);
-  describe(*trial, *job.incumbent, candidate);
+  describe(panel_, *trial, *job.incumbent, candidate);
   if (!replayed) {
     ordered_json made = candidate_json(candidate);
     made.update(trial_record(panel_, *trial));
@@ -222,34 +213,10 @@ Trial Run::compare(Candidate candidate, const Job& job, Progress& progress) {
 void Run::keep(const Mixture& mixture, const Trial& trial) {
   if (!trial.score) return;
   remember(mixture, *trial.score);
-  keep_terms(mixture, trial.answers);
+  keep_answers(mixture, trial.answers);
 }
 
-void Run::describe(const Trial& trial, const Incumbent& incumbent,
-                   Candidate& candidate) const {
-  candidate.early = candidate.early && trial.accepted;
-  candidate.accepted = trial.accepted && !candidate.early;
-  candidate.seen = trial.count_seen();
-  candidate.count = incumbent.score.count;
-  candidate.seconds = trial.seconds;
-  if (panel_.primary.counts() && panel_.primary.examples() > 0) {
-    candidate.gains = trial.gains;
-    candidate.losses = trial.losses;
-    candidate.remaining = count_to_gain(trial, incumbent.answers);
-    if (candidate.seen == candidate.count && !panel_.primary.weighted()) {
-      candidate.p_value = mcnemar_p_value(trial.losses, trial.gains);
-    }
-  }
-  for (size_t i = 0; i < trial.guards.size(); ++i) {
-    if (trial.guards[i].accepted || !candidate.guard.empty()) continue;
-    candidate.guard = panel_.guards[i]->dataset();
-  }
-  if (trial.score) candidate.value = trial.score->value;
-  candidate.best =
-      candidate.accepted ? trial.score->value : incumbent.score.value;
-}
-
-void Run::keep_terms(const Mixture& mixture, const Answers& answers) {
+void Run::keep_answers(const Mixture& mixture, const Answers& answers) {
   if (options_.optimism_folds > 0) terms_[mixture] = answers.terms;
 }
 

@@ -90,9 +90,7 @@ class Run {
   std::optional<Trial> replay_trial(std::string_view kind, const Job& job,
                                     Progress& progress);
   void keep(const Mixture& mixture, const Trial& trial);
-  void keep_terms(const Mixture& mixture, const Answers& answers);
-  void describe(const Trial& trial, const Incumbent& incumbent,
-                Candidate& candidate) const;
+  void keep_answers(const Mixture& mixture, const Answers& answers);
 
   std::span<const CheckpointPtr> checkpoints_;
   const SearchOptions& options_;
