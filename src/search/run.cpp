@@ -113,7 +113,7 @@ Incumbent Run::score(const Mixture& mixture, const Panel& panel,
     append("score", mixture, of);
   }
   remember(mixture, scored.score);
-  keep_terms(mixture, scored.answers);
+  keep_answers(mixture, scored.answers);
   return scored;
 }
 
@@ -218,6 +218,20 @@ void Run::keep(const Mixture& mixture, const Trial& trial) {
 
 void Run::keep_answers(const Mixture& mixture, const Answers& answers) {
   if (options_.optimism_folds > 0) terms_[mixture] = answers.terms;
+  const bool told = panel_.primary.counts() && !answers.margins.empty();
+  if (mixture.size() > 1 || !told || options_.full) return;
+  // What was announced goes by the place of the first.
+  singles_.try_emplace(
+      mixture.front(),
+      std::make_shared<const std::vector<float>>(answers.margins));
+}
+
+Forecast Run::forecast(const Mixture& before, const Mixture& after,
+                       size_t index) const {
+  const auto single = singles_.find(index);
+  if (single == singles_.end()) return {};
+  const double sign = after.size() > before.size() ? 1 : -1;
+  return {single->second, sign / static_cast<double>(after.size())};
 }
 
 const std::vector<double>* Run::terms(const Mixture& mixture) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -15,13 +16,13 @@
 
 namespace soup {
 
-/// The evaluations of one run of a search. What its journal holds already is
 /// What scores of ensembles say where to look.
 struct Proposals {
   std::vector<Score> singles;  ///< by checkpoint
   std::vector<Mixture> sets;   ///< of checkpoints, the most promising first
 };
 
+/// The evaluations of one run of a search. What its journal holds already is
 /// taken from there; all else is evaluated, journaled and synced before it
 /// counts.
 class Run {
@@ -75,18 +76,22 @@ class Run {
   void remember(const Mixture& mixture, const Score& score) {
     known_[mixture] = score;
   }
+  /// Of the comparison with `before` of `after`, which has the checkpoint
+  /// `index` once more or less.
+  Forecast forecast(const Mixture& before, const Mixture& after,
+                    size_t index) const;
   /// Terms on the primary's examples, of mixtures of which every example was
   /// looked at; null where they are not known. Only kept for the estimate of
   /// the optimism.
   const std::vector<double>* terms(const Mixture& mixture) const;
 
  private:
+  Proposals read_proposals(const nlohmann::ordered_json& record) const;
   Incumbent score_on(size_t set, const Mixture& mixture, Progress& progress);
   std::optional<nlohmann::ordered_json> replay(std::string_view kind,
                                                const Mixture& mixture);
   void append(std::string_view kind, const Mixture& mixture,
               const nlohmann::ordered_json& record);
-  Proposals read_proposals(const nlohmann::ordered_json& record) const;
   std::optional<Trial> replay_trial(std::string_view kind, const Job& job,
                                     Progress& progress);
   void keep(const Mixture& mixture, const Trial& trial);
@@ -97,6 +102,8 @@ class Run {
   Panel panel_;
   std::map<Mixture, Score> known_;
   std::map<Mixture, std::vector<double>> terms_;
+  /// Margins of checkpoints of which every example was looked at.
+  std::map<size_t, std::shared_ptr<const std::vector<float>>> singles_;
   std::optional<Journal> journal_;
   nlohmann::ordered_json identity_;
   std::optional<Hands> hands_;  ///< last: they use all above
