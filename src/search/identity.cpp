@@ -120,22 +120,27 @@ bool same_order(const ordered_json& then, const ordered_json& now) {
                             });
 }
 
-// The same checkpoints in another order, which is that of their names.
+// The same checkpoints in another order, which is that of their names: those
+// whose files have other names or, where none has, lie in other folders.
 void compare_names(const ordered_json& then, const ordered_json& now,
                    std::vector<std::string>& found) {
-  std::set<std::string> names;
-  for (const ordered_json& one : now) names.insert(one.at("path"));
+  std::vector<std::string> renamed;
+  std::vector<std::string> moved;
   for (const ordered_json& one : then) {
-    const std::string path = one.at("path");
-    if (names.contains(path)) continue;
-    const auto renamed =
-        std::ranges::find_if(now, [&](const ordered_json& other) {
-          return other.at("hash") == one.at("hash");
-        });
-    found.push_back(path + " is called " +
-                    renamed->at("path").get<std::string>() + " now");
+    const auto same = [&](const ordered_json& two) {
+      return two.at("hash") == one.at("hash");
+    };
+    const auto other = std::ranges::find_if(now, same);
+    const fs::path before = one.at("path").get<std::string>();
+    const fs::path after = other->at("path").get<std::string>();
+    const std::string change =
+        before.string() + " is called " + after.string() + " now";
+    if (before != after) moved.push_back(change);
+    if (before.filename() != after.filename()) renamed.push_back(change);
   }
+  const std::vector<std::string>& changes = renamed.empty() ? moved : renamed;
   found.emplace_back("the checkpoints come in another order");
+  found.insert(found.end(), changes.begin(), changes.end());
 }
 
 void compare_ingredients(const ordered_json& then, const ordered_json& now,

@@ -196,8 +196,8 @@ TEST_P(ResumeTest, TellsARenamedCheckpoint) {
   checkpoints_.push_back(vector_checkpoint("model_9", values));
   checkpoints_.erase(checkpoints_.begin());
   expect_error<Error>([&] { search("whole"); },
-                      "other inputs: model_0 is called model_9 now, the "
-                      "checkpoints come in another order;");
+                      "other inputs: the checkpoints come in another order, "
+                      "model_0 is called model_9 now;");
 }
 
 TEST_P(ResumeTest, SaysWhatIsNoBeginning) {
