@@ -215,6 +215,9 @@ def main():
         proof.killed(Search(soup, folder, "--val", "noise.json", "--epochs", "2",
                             "--folds", "2", "--batch-size", "64",
                             kind="learned"), options.kills // 5, rng)
+        search.clear()
+        proof.killed(Search(soup, folder, "--val", "noise.json", "--budget", "3",
+                            "--batch-size", "64"), options.kills // 5, rng)
     return proof.report()
 
 
