@@ -274,7 +274,7 @@ class Proof(Checks):
 
     def ended_leader(self, search, expected, how, code):
         processes = Processes(search, by_hand, 3)
-        for rank in (1, 2):  # who is not connected yet would try for minutes
+        for rank in (1, 2):  # who is not connected yet would try for a minute
             processes.wait_for_call(rank)
         processes.ranks[0].send_signal(how)
         said = processes.finish()
