@@ -70,6 +70,9 @@ struct EvaluateOptions {
   std::stop_token stop = {};
   /// Told of every example that was looked at (of one for a whole score).
   Progress* progress = nullptr;
+  /// The weights are those of the last look at a data set of the same
+  /// make_evaluators(): they need not be loaded.
+  bool loaded = false;
 };
 
 /// Bounds of what one example can add to a score that is the mean of terms.
@@ -257,7 +260,8 @@ struct EngineInfo {
 EngineInfo engine_info();
 
 /// The store of the processes of `launch`, PyTorch's TCPStore; the one that
-/// hosts it listens from now on. Waits five minutes for it.
+/// hosts it listens from now on, the others wait for it as long as
+/// launch.patience.
 /// Throws UsageError where nothing says at which address, Error when it cannot
 /// be reached.
 std::unique_ptr<Store> connect_store(const Launch& launch);

@@ -32,8 +32,12 @@ struct Candidate {
   int64_t seen = 0;
   /// Examples not seen that the soup so far got wrong: the most that could
   /// still be gained. A rejection is certain where gains - losses + remaining
-  /// is less than what was asked for.
+  /// is less than what was asked for. Of metrics that do not count (losses):
+  /// what those could gain, as `ahead`; nullopt where nothing bounds it.
   std::optional<int64_t> remaining = {};
+  /// Of metrics that do not count: by how much the examples seen are better,
+  /// in 2^-24. A rejection is certain where ahead + remaining is negative.
+  std::optional<int64_t> ahead = {};
   int64_t count = 0;
   std::optional<double> value = {};  ///< nullopt when cut short
   double best = 0;                   ///< score of the soup after this step
@@ -189,8 +193,8 @@ struct SearchResult {
 
 /// The weighted mean of scores on several data sets as one score, as of one
 /// data set that holds the examples of all: every search, and its early exit,
-/// works on it. `sets` outlive it; their metric is the same. `shares`: by set,
-/// above 0.
+/// works on it. `sets` outlive it; they are of one make_evaluators(). `shares`:
+/// by set, above 0.
 /// Throws UsageError where shares are too fine to compare such means exactly.
 std::unique_ptr<Evaluator> make_weighted_mean(
     std::span<const std::unique_ptr<Evaluator>> sets,
@@ -208,7 +212,8 @@ class Participant {
 
   /// Evaluates for the search, or Scoring, `command` of the same arguments,
   /// until it has ended. Further evaluators are guards.
-  /// Throws Error when rank 0 has gone, or was given something else.
+  /// Throws Error when rank 0 has gone before the journal in options.run_dir
+  /// held the result, or was given something else.
   void take_part(std::string_view command,
                  std::span<const CheckpointPtr> checkpoints,
                  Evaluator& evaluator, const SearchOptions& options);

@@ -22,17 +22,17 @@ namespace {
   throw Error(path.string() + ": " + what + ": " + std::strerror(code));
 }
 
-void sync_folder(const fs::path& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;  // the rename has happened; the sync is best effort
-  fsync(fd);
-  close(fd);
-}
-
 }  // namespace
 
 fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+void sync_folder(const fs::path& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;  // the name is there; the sync is best effort
+  fsync(fd);
+  close(fd);
 }
 
 void check_writable(const fs::path& path, bool force) {

@@ -74,6 +74,9 @@ void write_text(const std::filesystem::path& path, std::string_view text,
 /// The folder `path` lies in: "." for a bare name.
 std::filesystem::path folder_of(const std::filesystem::path& path);
 
+/// Makes names that were added to `folder` last, as far as its file system can.
+void sync_folder(const std::filesystem::path& folder);
+
 /// Reads a regular file of at most `limit` bytes. Throws Error.
 std::string read_text(const std::filesystem::path& path, size_t limit);
 /// Reads standard input to its end, at most `limit` bytes. Throws Error.

@@ -14,6 +14,7 @@ namespace soup {
 namespace {
 
 constexpr int64_t kMostProcesses = 1 << 20;
+constexpr int64_t kLongestPatience = 86400;
 constexpr uint16_t kUsualPort = 29500;  // PyTorch's
 // Slurm's numbers of steps that srun did not start: batch scripts and so on.
 constexpr int64_t kSpecialSteps = 0xfffffff0;
@@ -129,6 +130,9 @@ Launch read(const Reader& reader, const Names& names) {
   launch.port = port_of(reader);
   const bool agent = reader.text("TORCHELASTIC_USE_AGENT_STORE") == "True";
   launch.hosts_store = launch.rank == 0 && !agent;
+  const auto patience = reader.number("SOUP_CONNECT_TIMEOUT", kLongestPatience);
+  // To PyTorch none at all would be no end of it.
+  if (patience) launch.patience = std::max<int64_t>(*patience, 1);
   launch.run = run_of(reader);
   return launch;
 }

@@ -24,6 +24,7 @@ struct Launch {
   std::string address = {};
   uint16_t port = 0;
   bool hosts_store = false;  ///< this process listens there
+  int64_t patience = 60;     ///< seconds to wait for who listens
   std::string run = {};      ///< tells this start from others of the same job
 };
 
@@ -32,6 +33,7 @@ struct Launch {
 /// says, the first of these that says anything. One process alone is no launch.
 /// MASTER_ADDR and MASTER_PORT count whoever launches; without the former it is
 /// the first host of a Slurm job, or this one where all ranks are on it.
+/// SOUP_CONNECT_TIMEOUT is the patience, in seconds.
 /// Throws UsageError for variables that contradict each other.
 Launch read_launch(const Environment& environment);
 

@@ -52,6 +52,7 @@ class Arriving {
 void Engine::load(const Checkpoint& weights) {
   model->load(weights);
   if (fast) fast->load(weights);
+  ++loads;
 }
 
 std::shared_ptr<Engine> make_engine(const Checkpoint& like,

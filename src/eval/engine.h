@@ -20,6 +20,7 @@ struct Engine {
   std::unique_ptr<Model> model;  ///< whose logits count
   std::unique_ptr<Model> fast;   ///< looks first, where there is one
   Crew crew;
+  int64_t loads = 0;  ///< weights so far
 
   void load(const Checkpoint& weights);
 };

@@ -72,8 +72,9 @@ class InProcess : public Evaluator {
   bool look(const Checkpoint& weights,
             const EvaluateOptions& options) override {
     if (options.logits) check_keeps_logits(engine_->precision, options_);
-    engine_->load(weights);
-    logits_.begin();
+    if (!options.loaded) engine_->load(weights);
+    if (begun_ != engine_->loads) logits_.begin();
+    begun_ = engine_->loads;
     const std::vector<int64_t> order = order_of(options);
     std::vector<float> logits;
     for (size_t begin = 0; begin < order.size();) {
@@ -190,6 +191,7 @@ class InProcess : public Evaluator {
   Resident resident_;
   Projection projection_;
   Logits logits_;
+  int64_t begun_ = 0;  ///< number of the weights it looked at last
   int64_t block_ = 0;  ///< examples between two looks at the logits
   std::unique_ptr<Gradients> gradients_;
 };

@@ -19,10 +19,12 @@ class TcpStore : public Store {
     // What it says on standard error, with a backtrace, comes as an exception,
     // too.
     FLAGS_caffe2_log_level = 3;
-    checked([&] {
+    try {
       store_ = open(launch);
-      store_->setTimeout(30s);
-    });
+    } catch (const std::exception& e) {
+      throw Error(where_ + ": " + why_not_open(launch) + ": " + first_line(e));
+    }
+    store_->setTimeout(30s);
   }
 
   void set(const std::string& key, const std::string& value) override {
@@ -52,6 +54,7 @@ class TcpStore : public Store {
     options.port = launch.port;
     options.isServer = launch.hosts_store;
     options.waitWorkers = false;
+    options.timeout = std::chrono::seconds(launch.patience);
     try {
       return c10::make_intrusive<c10d::TCPStore>(launch.address, options);
     } catch (const std::exception&) {
@@ -62,16 +65,30 @@ class TcpStore : public Store {
     }
   }
 
+  static std::string why_not_open(const Launch& launch) {
+    if (launch.hosts_store) {
+      return "rank 0 cannot listen at this MASTER_ADDR:MASTER_PORT; another "
+             "MASTER_PORT may be free";
+    }
+    return "no store was found at this MASTER_ADDR:MASTER_PORT within " +
+           std::to_string(launch.patience) +
+           " s (SOUP_CONNECT_TIMEOUT): rank 0 has not begun or has ended";
+  }
+
+  static std::string first_line(const std::exception& e) {
+    const std::string text = engine::message_of(e);
+    return text.substr(0, text.find('\n'));
+  }
+
   template <typename Work>
   void checked(const Work& work) const {
     try {
       work();
     } catch (const std::exception& e) {
-      const std::string why = engine::message_of(e);
       throw Error("the store of the processes at " + where_ +
                   " cannot be reached; where rank 0 has ended, its error says "
                   "why: " +
-                  why.substr(0, why.find('\n')));
+                  first_line(e));
     }
   }
 

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "search/in_memory.h"
+#include "soup/error.h"
 
 namespace soup {
 namespace {
@@ -21,30 +22,67 @@ std::string text_hash(const std::string& text) {
   return hex(xxh3_128(std::as_bytes(std::span(text))));
 }
 
-ordered_json options_json(const SearchOptions& options) {
+// How often candidates are gone through, which is 0 where nobody said it.
+ordered_json sweeps_of(std::string_view search, const SearchOptions& options) {
+  if (options.sweeps > 0) return options.sweeps;
+  if (search == "pruned") return "until nothing changes";
+  return 1;
+}
+
+// Empty where it was not given.
+template <typename T>
+ordered_json given(T value) {
+  return value > 0 ? ordered_json(value) : ordered_json("");
+}
+
+// What the command line says of the recipe, by its options, and all else.
+ordered_json recipe_options(Recipe recipe) {
+  const Recipe defaults;
+  ordered_json json = {
+      {"dtype", recipe.dtype},
+      {"include", recipe.include},
+      {"exclude", recipe.exclude},
+      {"ints", recipe.ints == IntPolicy::kFirst ? "first" : "equal"},
+      {"allow-nonfinite", recipe.allow_nonfinite},
+      {"key", recipe.open.key},
+      {"ema", recipe.open.ema},
+      {"keep-prefixes", recipe.open.keep_prefixes}};
+  recipe.dtype = defaults.dtype;
+  recipe.include = recipe.exclude = "";
+  recipe.ints = defaults.ints;
+  recipe.allow_nonfinite = defaults.allow_nonfinite;
+  recipe.open = defaults.open;
+  json["recipe"] = recipe_json(recipe, ".").dump();
+  return json;
+}
+
+ordered_json options_json(std::string_view search,
+                          const SearchOptions& options) {
   ordered_json scores = ordered_json::object();
   for (const auto& [path, score] : options.scores) {
     scores[path] = {score.metric, score.value, score.count};
   }
   std::string visit;
   for (const fs::path& path : options.visit) visit += path.string() + "\n";
-  return {{"order", name(options.order)},
-          {"order-file", visit.empty() ? "" : text_hash(visit)},
-          {"seed", options.seed},
-          {"orders", options.orders},
-          {"accept", options.accept_equal ? "ge" : "gt"},
-          {"min-gain", options.min_gain},
-          {"alpha", options.alpha},
-          {"max-ingredients", options.max_ingredients},
-          {"sweeps", options.sweeps},
-          {"full", options.full},
-          {"lazy", options.lazy},
-          {"budget", options.budget},
-          {"temperature", options.temperature},
-          {"optimism", options.optimism_folds},
-          {"leave-one-out", options.leave_one_out},
-          {"scores", scores.empty() ? "" : text_hash(scores.dump())},
-          {"recipe", recipe_json(options.recipe, ".").dump()}};
+  ordered_json json = {
+      {"order", name(options.order)},
+      {"order-file", visit.empty() ? "" : text_hash(visit)},
+      {"seed", options.seed},
+      {"orders", options.orders},
+      {"accept", options.accept_equal ? "ge" : "gt"},
+      {"min-gain", options.min_gain},
+      {"alpha", options.alpha},
+      {"max-ingredients", given(options.max_ingredients)},
+      {"sweeps", sweeps_of(search, options)},
+      {"full", options.full},
+      {"lazy", options.lazy},
+      {"budget", given(options.budget)},
+      {"from-losses", given(options.temperature)},
+      {"optimism", given(options.optimism_folds)},
+      {"leave-one-out", options.leave_one_out},
+      {"scores", scores.empty() ? "" : text_hash(scores.dump())}};
+  json.update(recipe_options(options.recipe));
+  return json;
 }
 
 // What models say beside their weights (heads, normalisation).
@@ -75,6 +113,36 @@ std::vector<std::string> paths_beyond(const ordered_json& ingredients,
   return paths;
 }
 
+bool same_order(const ordered_json& then, const ordered_json& now) {
+  return std::ranges::equal(then, now,
+                            [](const ordered_json& a, const ordered_json& b) {
+                              return a.at("hash") == b.at("hash");
+                            });
+}
+
+// The same checkpoints in another order, which is that of their names: those
+// whose files have other names or, where none has, lie in other folders.
+void compare_names(const ordered_json& then, const ordered_json& now,
+                   std::vector<std::string>& found) {
+  std::vector<std::string> renamed;
+  std::vector<std::string> moved;
+  for (const ordered_json& one : then) {
+    const auto same = [&](const ordered_json& two) {
+      return two.at("hash") == one.at("hash");
+    };
+    const auto other = std::ranges::find_if(now, same);
+    const fs::path before = one.at("path").get<std::string>();
+    const fs::path after = other->at("path").get<std::string>();
+    const std::string change =
+        before.string() + " is called " + after.string() + " now";
+    if (before != after) moved.push_back(change);
+    if (before.filename() != after.filename()) renamed.push_back(change);
+  }
+  const std::vector<std::string>& changes = renamed.empty() ? moved : renamed;
+  found.emplace_back("the checkpoints come in another order");
+  found.insert(found.end(), changes.begin(), changes.end());
+}
+
 void compare_ingredients(const ordered_json& then, const ordered_json& now,
                          std::vector<std::string>& found) {
   const std::vector<std::string> gone = paths_beyond(then, hashes_of(now));
@@ -92,12 +160,7 @@ void compare_ingredients(const ordered_json& then, const ordered_json& now,
     if (found.empty()) found.emplace_back("another number of checkpoints");
     return;
   }
-  for (size_t i = 0; i < then.size(); ++i) {
-    if (then[i].at("hash") != now[i].at("hash")) {
-      found.emplace_back("the checkpoints come in another order");
-      return;
-    }
-  }
+  if (!same_order(then, now)) compare_names(then, now, found);
 }
 
 std::string text(const ordered_json& value) {
@@ -109,8 +172,17 @@ bool is_telling(const std::string& value) {
   return !value.empty() && value.size() < 32 && value.front() != '{';
 }
 
+// `absent`: what is said of an empty value.
+std::string change_text(std::string before, std::string after,
+                        const std::string& absent) {
+  if (before.empty()) before = absent;
+  if (after.empty()) after = absent;
+  if (!is_telling(before) || !is_telling(after)) return " has changed";
+  return " was " + before + ", is " + after;
+}
+
 void compare_values(const ordered_json& then, const ordered_json& now,
-                    const std::string& prefix,
+                    const std::string& prefix, const std::string& absent,
                     std::vector<std::string>& found) {
   std::set<std::string> keys;
   for (const auto& [key, value] : then.items()) keys.insert(key);
@@ -119,10 +191,7 @@ void compare_values(const ordered_json& then, const ordered_json& now,
     const std::string before = then.contains(key) ? text(then[key]) : "";
     const std::string after = now.contains(key) ? text(now[key]) : "";
     if (before == after) continue;
-    const bool telling = is_telling(before) && is_telling(after);
-    found.push_back(
-        prefix + key +
-        (telling ? " was " + before + ", is " + after : " has changed"));
+    found.push_back(prefix + key + change_text(before, after, absent));
   }
 }
 
@@ -153,10 +222,10 @@ ordered_json circumstances_of(std::string_view search,
   }
   data["config.json"] = sidecar_hash(*checkpoints.front());
   return {{"kind", "run"},
-          {"format", 2},
+          {"format", 3},
           {"version", SOUP_VERSION},
           {"search", search},
-          {"options", options_json(options)},
+          {"options", options_json(search, options)},
           {"data", data}};
 }
 
@@ -180,10 +249,11 @@ std::vector<std::string> differences(const ordered_json& then,
                                      const ordered_json& now) {
   std::vector<std::string> found;
   for (const char* key : {"format", "version", "search"}) {
-    if (then.at(key) != now.at(key)) {
-      found.push_back(std::string("the ") + key + " was " + text(then[key]) +
-                      ", is " + text(now[key]));
-    }
+    if (then.at(key) == now.at(key)) continue;
+    found.push_back(printable(std::string("the ") + key + " was " +
+                              text(then[key]) + ", is " + text(now[key])));
+    // Another format may say all else in another way.
+    if (std::string_view(key) == "format") return found;
   }
   std::vector<std::string> ingredients;
   compare_ingredients(then.at("ingredients"), now.at("ingredients"),
@@ -194,10 +264,19 @@ std::vector<std::string> differences(const ordered_json& then,
     ingredients.push_back("and " + std::to_string(more) + " more");
   }
   found.insert(found.end(), ingredients.begin(), ingredients.end());
-  compare_values(then.at("data"), now.at("data"), "the ", found);
-  compare_values(then.at("options"), now.at("options"), "--", found);
+  compare_values(then.at("data"), now.at("data"), "the ", "", found);
+  compare_values(then.at("options"), now.at("options"), "--", "not given",
+                 found);
   for (std::string& difference : found) difference = printable(difference);
   return found;
+}
+
+void fail_record(const std::string& where,
+                 const nlohmann::json::exception& cause) {
+  std::string what = cause.what();
+  what.erase(0, what.find("] ") + 2);  // "[json.exception.type_error.302] "
+  throw Error(where + ": is no record of this step: " + printable(what) +
+              "; --fresh starts anew");
 }
 
 void begin_journal(Journal& journal, const fs::path& run_dir,
@@ -207,8 +286,14 @@ void begin_journal(Journal& journal, const fs::path& run_dir,
     journal.append(now);
     return;
   }
+  const std::string where = journal.where();
+  if (then->value("kind", ordered_json()) != "run") {
+    throw Error(where +
+                ": does not say what the run is of, as the first record of "
+                "every journal does; --fresh starts anew");
+  }
   const auto found =
-      checked_record(journal.where(), [&] { return differences(*then, now); });
+      checked_record(where, [&] { return differences(*then, now); });
   if (!found.empty()) {
     throw Error(run_dir.string() +
                 ": was begun with other inputs: " + join(found, ", ") +

@@ -6,10 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/text.h"
 #include "search/journal.h"
 #include "search/trial.h"
-#include "soup/error.h"
 #include "soup/search.h"
 
 namespace soup {
@@ -39,6 +37,10 @@ std::vector<std::string> differences(const nlohmann::ordered_json& then,
 void begin_journal(Journal& journal, const std::filesystem::path& run_dir,
                    const nlohmann::ordered_json& now);
 
+/// Throws Error, in the words of a run that goes on.
+[[noreturn]] void fail_record(const std::string& where,
+                              const nlohmann::json::exception& cause);
+
 /// What `read` gives. A record may be well-formed and yet not say what is asked
 /// of it: an Error that names `where`.
 template <typename Read>
@@ -46,7 +48,7 @@ auto checked_record(const std::string& where, const Read& read) {
   try {
     return read();
   } catch (const nlohmann::json::exception& e) {
-    throw Error(where + ": " + printable(e.what()) + "; --fresh starts anew");
+    fail_record(where, e);
   }
 }
 

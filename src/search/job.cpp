@@ -27,6 +27,18 @@ Criterion read_criterion(const ordered_json& json, const std::string& where) {
           .least = get_as<int64_t>(json, "least", where)};
 }
 
+ordered_json forecast_json(const Forecast& forecast) {
+  return {{"share", forecast.share}, {"single", values_json(*forecast.single)}};
+}
+
+Forecast read_forecast(const Panel& panel, const ordered_json& json,
+                       const std::string& where) {
+  const auto count = static_cast<size_t>(panel.primary.examples());
+  return {std::make_shared<const std::vector<float>>(
+              read_values<float>(json, "single", count, where)),
+          get_as<double>(json, "share", where)};
+}
+
 }  // namespace
 
 Outcome LocalHand::perform(const Job& job, const std::stop_token& stop) {
@@ -43,7 +55,7 @@ Trial LocalHand::compare(const Job& job, const Mixture& next,
   const Checkpoint& weights = former_.form(job.mixture);
   if (!next.empty()) former_.look_ahead(next);
   Trial trial = try_candidate(panel_, weights, *job.incumbent, job.criterion,
-                              full_, progress, stop);
+                              job.forecast, full_, progress, stop);
   trial.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return trial;
 }
@@ -53,6 +65,7 @@ ordered_json job_json(const Panel& panel, const Job& job) {
   if (job.incumbent) {
     json["criterion"] = criterion_json(job.criterion);
     json["incumbent"] = incumbent_record(panel, *job.incumbent);
+    if (job.forecast.single) json["forecast"] = forecast_json(job.forecast);
   } else {
     json["part"] = part_json(job.part);
   }
@@ -72,6 +85,9 @@ Job read_job(const Panel& panel, size_t checkpoints, const ordered_json& json,
       job.criterion = read_criterion(json.at("criterion"), where);
       job.incumbent = std::make_shared<const Incumbent>(
           read_incumbent(panel, json.at("incumbent"), where));
+      if (json.contains("forecast")) {
+        job.forecast = read_forecast(panel, json.at("forecast"), where);
+      }
     } else {
       job.part = read_part(panel, json.at("part"), where);
     }

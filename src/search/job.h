@@ -19,6 +19,7 @@ struct Job {
   Part part = {};  ///< looked at where there is no incumbent
   std::shared_ptr<const Incumbent> incumbent = {};  ///< to be compared with
   Criterion criterion = {};
+  Forecast forecast = {};
 
   bool operator==(const Job&) const = default;
 };

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "core/file.h"
 #include "core/hash.h"
@@ -22,9 +23,9 @@ constexpr std::string_view kCheck = R"(,"check":")";
 constexpr std::string_view kEnd = "\"}";
 constexpr size_t kDigits = 32;
 
-[[noreturn]] void fail(const fs::path& path, const std::string& what, int code,
-                       const std::string& then = "") {
-  throw Error(path.string() + ": " + what + ": " + std::strerror(code) + then);
+[[noreturn]] void fail(const fs::path& path, const std::string& what,
+                       int code) {
+  throw Error(path.string() + ": " + what + ": " + std::strerror(code));
 }
 
 std::string checksum(std::string_view text) {
@@ -55,10 +56,12 @@ bool is_whole(std::string_view line) {
 Journal::Journal(const fs::path& folder, bool anew)
     : path_(folder / "journal.jsonl") {
   std::error_code error;
-  fs::create_directory(folder, error);
+  const bool created = fs::create_directory(folder, error);
   if (error) fail(folder, "cannot be created", error.value());
   try {
     open(anew);
+    sync_folder(folder);
+    if (created) sync_folder(folder / "..");
   } catch (...) {
     if (fd_ >= 0) close(fd_);
     throw;
@@ -85,21 +88,20 @@ void Journal::open(bool anew) {
 void Journal::check_lines() {
   for (size_t begin = 0; begin < text_.size();) {
     const size_t end = text_.find('\n', begin);
-    const bool last = end == std::string::npos || end + 1 == text_.size();
-    const bool whole =
-        end != std::string::npos &&
-        is_whole(std::string_view(text_).substr(begin, end - begin));
-    if (!whole && last) {
+    if (end == std::string::npos) {
       log::info(path_.string() +
                 ": its last record was not written to its "
                 "end; it is made again");
       text_.resize(begin);
       return;
     }
-    if (!whole) {
-      throw Error(path_.string() + ":" + std::to_string(ends_.size() + 1) +
-                  ": is not what was written (its checksum differs); --fresh "
-                  "starts anew");
+    if (!is_whole(std::string_view(text_).substr(begin, end - begin))) {
+      const bool last = end + 1 == text_.size();
+      throw Error(
+          path_.string() + ":" + std::to_string(ends_.size() + 1) +
+          ": is not what was written (its checksum differs); --fresh "
+          "starts anew" +
+          (last ? ", without this last line the run goes on before it" : ""));
     }
     ends_.push_back(end);
     begin = end + 1;
@@ -114,8 +116,10 @@ std::optional<nlohmann::ordered_json> Journal::replay() {
   if (replayed_ == ends_.size()) return std::nullopt;
   const size_t begin = replayed_ == 0 ? 0 : ends_[replayed_ - 1] + 1;
   const size_t end = ends_[replayed_++];
-  return parse_json(std::string_view(text_).substr(begin, end - begin),
-                    where());
+  auto record =
+      parse_json(std::string_view(text_).substr(begin, end - begin), where());
+  if (!record.is_object()) throw Error(where() + ": is no record");
+  return record;
 }
 
 void Journal::append(const nlohmann::ordered_json& record) {
@@ -124,17 +128,35 @@ void Journal::append(const nlohmann::ordered_json& record) {
   while (!left.empty()) {
     const ssize_t n = write(fd_, left.data(), left.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const int code = errno;
-      // Half a record would be dropped at the next start anyway.
-      if (ftruncate(fd_, size_) != 0) log::debug("half a record is left");
-      fail(path_, "cannot be written", code,
-           "; what it holds is kept, the same command goes on from there");
-    }
+    if (n < 0) drop_last(errno);
     left.remove_prefix(static_cast<size_t>(n));
   }
-  if (fdatasync(fd_) != 0) fail(path_, "cannot be written", errno);
+  if (fdatasync(fd_) != 0) drop_last(errno);
   size_ += std::ssize(line);
+  ++appended_;
+}
+
+// Whether what was not synced is on the disk nobody knows: it goes, too.
+void Journal::drop_last(int code) {
+  if (ftruncate(fd_, size_) != 0) log::debug("half a record is left");
+  const int64_t kept = std::ssize(ends_) + appended_;
+  throw Error(path_.string() + ": cannot be written: " + std::strerror(code) +
+              "; the search stops, " + std::to_string(kept) +
+              (kept == 1 ? " record is kept" : " records are kept") +
+              ": once that is mended the same command goes on from there");
+}
+
+bool holds_results(const fs::path& folder, const nlohmann::ordered_json& first,
+                   int64_t count) {
+  std::ifstream lines(folder / "journal.jsonl", std::ios::binary);
+  std::string line;
+  std::getline(lines, line);
+  if (line + "\n" != signed_line(first)) return false;
+  int64_t found = 0;
+  while (std::getline(lines, line)) {
+    found += line.starts_with(R"({"kind":"result",)") && is_whole(line) ? 1 : 0;
+  }
+  return found >= count;
 }
 
 }  // namespace soup

@@ -37,9 +37,13 @@ Score score_of(const std::vector<double>& terms, Score like) {
 }
 
 ordered_json learning_json(const Learning& learning) {
-  return {{"by", name(learning.by)},   {"affine", learning.affine},
-          {"epochs", learning.epochs}, {"folds", learning.folds},
-          {"lr", learning.rate},       {"batch-size", learning.batch_size}};
+  return {{"by", name(learning.by)},
+          {"affine", learning.affine},
+          {"epochs", learning.epochs},
+          {"folds", learning.folds},
+          {"lr",
+           learning.rate > 0 ? ordered_json(learning.rate) : ordered_json("")},
+          {"batch-size", learning.batch_size}};
 }
 
 /// Learning with cross-fitting: as many lessons as folds, each without the

@@ -81,7 +81,7 @@ class CachedLogits {
 
 /// The best single first, then the best ensembles of random sets, whose sizes
 /// are 2, 3, ... in turn.
-std::vector<Mixture> propose(Run& run) {
+Proposals propose(Run& run) {
   const SearchOptions& options = run.options();
   const Evaluator& evaluator = run.panel().primary;
   CachedLogits logits(run);
@@ -95,15 +95,18 @@ std::vector<Mixture> propose(Run& run) {
     const Score found = judge->evaluate(former.form(set)).value();
     return Proposal{std::move(set), found};
   };
+  Proposals made;
   std::vector<Proposal> singles;
   for (size_t i = 0; i < run.size(); ++i) {
     singles.push_back(score({i}));
+    made.singles.push_back(singles.back().score);
     if (options.on_score) {
-      options.on_score(run.checkpoint(i).path(), singles.back().score);
+      options.on_score(run.checkpoint(i).path(), made.singles.back());
     }
   }
   std::stable_sort(singles.begin(), singles.end(), comes_first);
-  std::vector<Mixture> found = {singles.front().set};
+  std::vector<Mixture>& found = made.sets;
+  found.push_back(singles.front().set);
 
   const int64_t draws = options.budget * kEach;
   Progress progress("ensembles", draws, Unit::kItems, options.progress);
@@ -124,7 +127,7 @@ std::vector<Mixture> propose(Run& run) {
     }
   }
   logits.remove();
-  return found;
+  return made;
 }
 
 }  // namespace
@@ -136,7 +139,8 @@ std::vector<Mixture> propose(Run& run) {
 SearchResult radin(std::span<const CheckpointPtr> checkpoints,
                    Evaluator* evaluator, const SearchOptions& options) {
   Run run("radin", checkpoints, *evaluator, options);
-  const std::vector<Mixture> sets = run.proposals([&] { return propose(run); });
+  const std::vector<Mixture> sets =
+      run.proposals([&] { return propose(run); }).sets;
   Walk walk(run, std::ssize(sets), std::nullopt);
   walk.start(sets.front(), std::nullopt);
   SearchResult result;

@@ -80,8 +80,8 @@ ordered_json read_message(const std::string& text) {
 }
 
 size_t longest_message(const Panel& panel, size_t checkpoints) {
-  // A term, a margin and two bits of each example in base64; paths.
-  constexpr size_t by_example = 20;
+  // A term, two margins and two bits of each example in base64; paths.
+  constexpr size_t by_example = 26;
   constexpr size_t by_checkpoint = 8192;
   return by_example * static_cast<size_t>(panel.examples()) +
          by_checkpoint * (checkpoints + 16) + size_t{2 * kLargestOutcome};

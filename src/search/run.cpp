@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "core/binomial.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "search/candidate.h"
 #include "search/identity.h"
 #include "search/records.h"
 #include "soup/error.h"
@@ -20,15 +20,6 @@ template <typename Asked>
 void drop_first(int64_t count, std::vector<Asked>& asked) {
   asked.erase(asked.begin(),
               asked.begin() + std::min(count, std::ssize(asked)));
-}
-
-// Examples not seen that the incumbent got wrong.
-int64_t count_to_gain(const Trial& trial, const Answers& incumbent) {
-  int64_t count = 0;
-  for (size_t i = 0; i < incumbent.terms.size(); ++i) {
-    count += !trial.seen[i] && incumbent.terms[i] == 0 ? 1 : 0;
-  }
-  return count;
 }
 
 }  // namespace
@@ -122,30 +113,47 @@ Incumbent Run::score(const Mixture& mixture, const Panel& panel,
     append("score", mixture, of);
   }
   remember(mixture, scored.score);
-  keep_terms(mixture, scored.answers);
+  keep_answers(mixture, scored.answers);
   return scored;
 }
 
-std::vector<Mixture> Run::proposals(
-    const std::function<std::vector<Mixture>()>& propose) {
+Proposals Run::proposals(const std::function<Proposals()>& propose) {
   if (const auto record = replay("proposals", {})) {
-    const std::string where = journal_->where();
-    return checked_record(where, [&] {
-      std::vector<Mixture> sets;
-      for (const ordered_json& set : record->at("sets")) {
-        sets.push_back(set.get<Mixture>());
-        if (!sets.back().empty() && std::ranges::max(sets.back()) < size()) {
-          continue;
-        }
-        throw Error(where + ": names a checkpoint that there is not");
-      }
-      if (sets.empty()) throw Error(where + ": names no set");
-      return sets;
-    });
+    Proposals made = checked_record(journal_->where(),
+                                    [&] { return read_proposals(*record); });
+    for (size_t i = 0; options_.on_score && i < size(); ++i) {
+      options_.on_score(checkpoint(i).path(), made.singles[i]);
+    }
+    return made;
   }
-  std::vector<Mixture> sets = propose();
-  append("proposals", {}, {{"sets", sets}});
-  return sets;
+  Proposals made = propose();
+  ordered_json singles = ordered_json::array();
+  for (const Score& score : made.singles) {
+    singles.push_back(score_record(score));
+  }
+  append("proposals", {}, {{"sets", made.sets}, {"singles", singles}});
+  return made;
+}
+
+Proposals Run::read_proposals(const ordered_json& record) const {
+  const std::string where = journal_->where();
+  Proposals made;
+  for (const ordered_json& set : record.at("sets")) {
+    made.sets.push_back(set.get<Mixture>());
+    if (!made.sets.back().empty() &&
+        std::ranges::max(made.sets.back()) < size()) {
+      continue;
+    }
+    throw Error(where + ": names a checkpoint that there is not");
+  }
+  if (made.sets.empty()) throw Error(where + ": names no set");
+  for (const ordered_json& score : record.at("singles")) {
+    made.singles.push_back(read_score(score, panel_.primary, where));
+  }
+  if (made.singles.size() != size()) {
+    throw Error(where + ": is of another number of checkpoints");
+  }
+  return made;
 }
 
 int64_t Run::sample(size_t index, const Part& part) {
@@ -191,7 +199,7 @@ Trial Run::compare(Candidate candidate, const Job& job, Progress& progress) {
   std::optional<Trial> trial = replay_trial("candidate", job, progress);
   const bool replayed = trial.has_value();
   if (!replayed) trial = hands_->compare(job, progress);
-  describe(*trial, *job.incumbent, candidate);
+  describe(panel_, *trial, *job.incumbent, candidate);
   if (!replayed) {
     ordered_json made = candidate_json(candidate);
     made.update(trial_record(panel_, *trial));
@@ -205,35 +213,25 @@ Trial Run::compare(Candidate candidate, const Job& job, Progress& progress) {
 void Run::keep(const Mixture& mixture, const Trial& trial) {
   if (!trial.score) return;
   remember(mixture, *trial.score);
-  keep_terms(mixture, trial.answers);
+  keep_answers(mixture, trial.answers);
 }
 
-void Run::describe(const Trial& trial, const Incumbent& incumbent,
-                   Candidate& candidate) const {
-  candidate.early = candidate.early && trial.accepted;
-  candidate.accepted = trial.accepted && !candidate.early;
-  candidate.seen = trial.count_seen();
-  candidate.count = incumbent.score.count;
-  candidate.seconds = trial.seconds;
-  if (panel_.primary.counts() && panel_.primary.examples() > 0) {
-    candidate.gains = trial.gains;
-    candidate.losses = trial.losses;
-    candidate.remaining = count_to_gain(trial, incumbent.answers);
-    if (candidate.seen == candidate.count && !panel_.primary.weighted()) {
-      candidate.p_value = mcnemar_p_value(trial.losses, trial.gains);
-    }
-  }
-  for (size_t i = 0; i < trial.guards.size(); ++i) {
-    if (trial.guards[i].accepted || !candidate.guard.empty()) continue;
-    candidate.guard = panel_.guards[i]->dataset();
-  }
-  if (trial.score) candidate.value = trial.score->value;
-  candidate.best =
-      candidate.accepted ? trial.score->value : incumbent.score.value;
-}
-
-void Run::keep_terms(const Mixture& mixture, const Answers& answers) {
+void Run::keep_answers(const Mixture& mixture, const Answers& answers) {
   if (options_.optimism_folds > 0) terms_[mixture] = answers.terms;
+  const bool told = panel_.primary.counts() && !answers.margins.empty();
+  if (mixture.size() > 1 || !told || options_.full) return;
+  // What was announced goes by the place of the first.
+  singles_.try_emplace(
+      mixture.front(),
+      std::make_shared<const std::vector<float>>(answers.margins));
+}
+
+Forecast Run::forecast(const Mixture& before, const Mixture& after,
+                       size_t index) const {
+  const auto single = singles_.find(index);
+  if (single == singles_.end()) return {};
+  const double sign = after.size() > before.size() ? 1 : -1;
+  return {single->second, sign / static_cast<double>(after.size())};
 }
 
 const std::vector<double>* Run::terms(const Mixture& mixture) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -14,6 +15,12 @@
 #include "soup/search.h"
 
 namespace soup {
+
+/// What scores of ensembles say where to look.
+struct Proposals {
+  std::vector<Score> singles;  ///< by checkpoint
+  std::vector<Mixture> sets;   ///< of checkpoints, the most promising first
+};
 
 /// The evaluations of one run of a search. What its journal holds already is
 /// taken from there; all else is evaluated, journaled and synced before it
@@ -53,9 +60,9 @@ class Run {
   int64_t sample(size_t index, const Part& part);
   /// Compares a checkpoint with another, job.incumbent, on the primary.
   Trial race(const Job& job, Progress& progress);
-  /// Sets of checkpoints that `propose` thinks of, unless the journal has them.
-  std::vector<Mixture> proposals(
-      const std::function<std::vector<Mixture>()>& propose);
+  /// What `propose` thinks of, which reports scores of singles as it finds
+  /// them. Where the journal has it they are reported from there.
+  Proposals proposals(const std::function<Proposals()>& propose);
   /// Compares a job's mixture with its incumbent. `candidate` comes with step
   /// and path, and is early where it is not its turn; it is completed and
   /// reported.
@@ -69,12 +76,17 @@ class Run {
   void remember(const Mixture& mixture, const Score& score) {
     known_[mixture] = score;
   }
+  /// Of the comparison with `before` of `after`, which has the checkpoint
+  /// `index` once more or less.
+  Forecast forecast(const Mixture& before, const Mixture& after,
+                    size_t index) const;
   /// Terms on the primary's examples, of mixtures of which every example was
   /// looked at; null where they are not known. Only kept for the estimate of
   /// the optimism.
   const std::vector<double>* terms(const Mixture& mixture) const;
 
  private:
+  Proposals read_proposals(const nlohmann::ordered_json& record) const;
   Incumbent score_on(size_t set, const Mixture& mixture, Progress& progress);
   std::optional<nlohmann::ordered_json> replay(std::string_view kind,
                                                const Mixture& mixture);
@@ -83,15 +95,15 @@ class Run {
   std::optional<Trial> replay_trial(std::string_view kind, const Job& job,
                                     Progress& progress);
   void keep(const Mixture& mixture, const Trial& trial);
-  void keep_terms(const Mixture& mixture, const Answers& answers);
-  void describe(const Trial& trial, const Incumbent& incumbent,
-                Candidate& candidate) const;
+  void keep_answers(const Mixture& mixture, const Answers& answers);
 
   std::span<const CheckpointPtr> checkpoints_;
   const SearchOptions& options_;
   Panel panel_;
   std::map<Mixture, Score> known_;
   std::map<Mixture, std::vector<double>> terms_;
+  /// Margins of checkpoints of which every example was looked at.
+  std::map<size_t, std::shared_ptr<const std::vector<float>>> singles_;
   std::optional<Journal> journal_;
   nlohmann::ordered_json identity_;
   std::optional<Hands> hands_;  ///< last: they use all above

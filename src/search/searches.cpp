@@ -80,6 +80,7 @@ ordered_json candidate_json(const Candidate& candidate) {
                        {"value", or_null(candidate.value)},
                        {"best", candidate.best},
                        {"seconds", candidate.seconds}};
+  if (candidate.ahead) json["ahead"] = *candidate.ahead;
   if (candidate.removes) json["removes"] = true;
   if (candidate.round) json["round"] = *candidate.round;
   if (candidate.seed) json["seed"] = *candidate.seed;

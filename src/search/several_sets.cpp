@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "soup/error.h"
 #include "soup/search.h"
@@ -89,14 +90,16 @@ class SeveralSets : public Evaluator {
       order.resize(static_cast<size_t>(count_));
       std::iota(order.begin(), order.end(), 0);
     }
-    // Every change of the set loads the weights once more.
-    const size_t block = std::is_sorted(order.begin(), order.end()) || !terms()
-                             ? order.size()
-                             : 4096;
+    // A few batches of each set: what is asked for first comes first, yet
+    // units are full.
+    const auto few = 4 * static_cast<size_t>(batch_size()) * sets_.size();
+    const bool in_turn = std::is_sorted(order.begin(), order.end());
+    const size_t block = in_turn || !terms() ? order.size() : few;
+    bool loaded = options.loaded;
     for (size_t begin = 0; begin < order.size(); begin += block) {
       const auto part = std::span(order).subspan(
           begin, std::min(block, order.size() - begin));
-      if (!look_at(part, weights, options)) return false;
+      if (!look_at(part, weights, options, loaded)) return false;
     }
     return true;
   }
@@ -164,8 +167,9 @@ class SeveralSets : public Evaluator {
   }
 
   /// Looks at `part`, set by set; false when the watch stops.
+  /// `loaded`: as of EvaluateOptions, from now on true.
   bool look_at(std::span<const int64_t> part, const Checkpoint& weights,
-               const EvaluateOptions& options) {
+               const EvaluateOptions& options, bool& loaded) {
     std::vector<std::vector<int64_t>> orders(sets_.size());
     for (const int64_t example : part) {
       const size_t s = set_of(example);
@@ -173,7 +177,9 @@ class SeveralSets : public Evaluator {
     }
     for (size_t s = 0; s < sets_.size(); ++s) {
       if (orders[s].empty()) continue;
-      EvaluateOptions one{.order = orders[s], .progress = options.progress};
+      EvaluateOptions one{.order = orders[s],
+                          .progress = options.progress,
+                          .loaded = std::exchange(loaded, true)};
       one.watch = [&](std::span<const Verdict> batch) {
         std::vector<Verdict> moved(batch.begin(), batch.end());
         for (Verdict& verdict : moved) verdict.example += begins_[s];

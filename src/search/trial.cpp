@@ -75,15 +75,17 @@ class Comparison {
 };
 
 Trial try_one(Evaluator& evaluator, const Checkpoint& candidate,
-              const Incumbent& incumbent, const Criterion& criterion, bool full,
-              Progress& progress, const std::stop_token& stop) {
+              const Incumbent& incumbent, const Criterion& criterion,
+              const Forecast& forecast, bool full, Progress& progress,
+              const std::stop_token& stop) {
   const Clock::time_point begin = Clock::now();
   Trial trial;
   const size_t count = incumbent.answers.terms.size();
   trial.seen.resize(count);
   trial.answers.terms.resize(count);
   trial.answers.margins.resize(count);
-  const std::vector<int64_t> order = exit_order(evaluator, incumbent.answers);
+  const std::vector<int64_t> order =
+      exit_order(evaluator, incumbent.answers, forecast);
   Comparison comparison(evaluator, incumbent.answers, criterion);
   EvaluateOptions options{.order = order, .progress = &progress};
   options.watch = [&](std::span<const Verdict> batch) {
@@ -99,6 +101,39 @@ Trial try_one(Evaluator& evaluator, const Checkpoint& candidate,
   // What need not be looked at counts as done.
   progress.add(std::ssize(order) - trial.count_seen());
   return trial;
+}
+
+using Rank = std::pair<int64_t, float>;
+
+// By what the incumbent says alone.
+Rank rank(const Points& points, const Answers& incumbent, int64_t example) {
+  const auto i = static_cast<size_t>(example);
+  const double term = incumbent.terms[i];
+  if (!points.bounded()) return {points.of(term, example), 0.0F};
+  const int64_t to_gain = points.to_gain(term, example);
+  return {-to_gain, to_gain == 0 ? incumbent.margins[i] : 0.0F};
+}
+
+// True where an example is right by its margin: not for the best five. Of those
+// and of losses the incumbent alone tells more, on real models.
+bool follows_margins(const Answers& answers) {
+  for (size_t i = 0; i < answers.terms.size(); ++i) {
+    const float margin = answers.margins[i];
+    if (answers.terms[i] > 0 ? margin < 0 : margin > 0) return false;
+  }
+  return true;
+}
+
+// By what the candidate is likely to say.
+Rank likely_rank(const Points& points, const Answers& incumbent,
+                 const Forecast& forecast, int64_t example) {
+  const auto i = static_cast<size_t>(example);
+  const double before = incumbent.margins[i];
+  const double likely =
+      before + forecast.share * ((*forecast.single)[i] - before);
+  const double value = std::isnan(likely) ? before : likely;
+  return {-points.to_gain(value > 0 ? 1 : 0, example),
+          static_cast<float>(value)};
 }
 
 }  // namespace
@@ -154,16 +189,16 @@ int64_t Trial::count_seen() const {
 }
 
 std::vector<int64_t> exit_order(const Evaluator& evaluator,
-                                const Answers& incumbent) {
+                                const Answers& incumbent,
+                                const Forecast& forecast) {
   const Points points(evaluator);
-  std::vector<std::pair<int64_t, float>> ranks;
+  const bool known = points.count() && forecast.single != nullptr &&
+                     follows_margins(incumbent);
+  std::vector<Rank> ranks;
   for (size_t i = 0; i < incumbent.terms.size(); ++i) {
-    const double term = incumbent.terms[i];
     const auto example = static_cast<int64_t>(i);
-    const int64_t worth = points.bounded() ? -points.to_gain(term, example)
-                                           : points.of(term, example);
-    const bool nothing_to_gain = points.bounded() && worth == 0;
-    ranks.emplace_back(worth, nothing_to_gain ? incumbent.margins[i] : 0.0F);
+    ranks.push_back(known ? likely_rank(points, incumbent, forecast, example)
+                          : rank(points, incumbent, example));
   }
   std::vector<int64_t> order(ranks.size());
   std::iota(order.begin(), order.end(), 0);
@@ -175,10 +210,10 @@ std::vector<int64_t> exit_order(const Evaluator& evaluator,
 
 Trial try_candidate(const Panel& panel, const Checkpoint& candidate,
                     const Incumbent& incumbent, const Criterion& criterion,
-                    bool full, Progress& progress,
+                    const Forecast& forecast, bool full, Progress& progress,
                     const std::stop_token& stop) {
-  Trial trial = try_one(panel.primary, candidate, incumbent, criterion, full,
-                        progress, stop);
+  Trial trial = try_one(panel.primary, candidate, incumbent, criterion,
+                        forecast, full, progress, stop);
   for (size_t i = 0; i < panel.guards.size(); ++i) {
     Evaluator& guard = *panel.guards[i];
     if (!trial.accepted && !full) {
@@ -186,7 +221,7 @@ Trial try_candidate(const Panel& panel, const Checkpoint& candidate,
       continue;
     }
     trial.guards.push_back(try_one(guard, candidate, incumbent.guards[i], {},
-                                   full, progress, stop));
+                                   {}, full, progress, stop));
     trial.accepted = trial.accepted && trial.guards.back().accepted;
     trial.seconds += trial.guards.back().seconds;
   }

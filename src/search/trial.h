@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -63,6 +64,8 @@ class Points {
 
   /// What `term` of an example is worth.
   int64_t of(double term, int64_t example) const;
+  /// True where a term is right or wrong.
+  bool count() const { return evaluator_.counts(); }
   /// True where terms have a bound that is best.
   bool bounded() const { return best_.has_value(); }
   /// What an example that is worth of(term) now could gain at most; bounded()
@@ -92,21 +95,38 @@ struct Trial {
 /// Thrown where an evaluation ends because nobody wants it any more.
 struct Stopped {};
 
+/// What a candidate is likely to say of an example: to first order, what
+/// weights do to a model their mean does to what it says. It only says what is
+/// looked at first.
+struct Forecast {
+  /// Margins by example of the checkpoint that comes or goes; null: nothing is
+  /// known.
+  std::shared_ptr<const std::vector<float>> single = {};
+  /// What it changes in the mean: from the incumbent's to its own.
+  double share = 0;
+
+  bool operator==(const Forecast&) const = default;
+};
+
 /// Examples in the order that settles a comparison with the incumbent soonest:
-/// what can gain most first (for counts: what the incumbent gets wrong), then
-/// by rising margin.
+/// where the sign of the margin decides those that the candidate is likely to
+/// get wrong, by `forecast`. Else, and without it, what can gain most first
+/// (for counts: what the incumbent gets wrong), then by rising margin of the
+/// incumbent.
 std::vector<int64_t> exit_order(const Evaluator& evaluator,
-                                const Answers& incumbent);
+                                const Answers& incumbent,
+                                const Forecast& forecast);
 
 /// Scores `candidate` and stops as soon as its rejection is certain (`full`:
 /// does not stop). After any set of examples the candidate is at most ahead by
 /// what it gained on them and what the incumbent leaves to gain on all others,
 /// whatever their order, so the decision is that of a full pass. Guards are
 /// asked only where all before them would accept; each has to be as good.
+/// `forecast` is of the primary.
 /// Throws Stopped soon after `stop` was requested.
 Trial try_candidate(const Panel& panel, const Checkpoint& candidate,
                     const Incumbent& incumbent, const Criterion& criterion,
-                    bool full, Progress& progress,
+                    const Forecast& forecast, bool full, Progress& progress,
                     const std::stop_token& stop = {});
 
 }  // namespace soup

@@ -131,7 +131,10 @@ Job Walk::job_of(const Step& step) const {
   return {.mixture = step.mixture,
           .part = {},
           .incumbent = incumbent_,
-          .criterion = step.criterion};
+          .criterion = step.criterion,
+          .forecast = step.whole
+                          ? Forecast()
+                          : run_.forecast(mixture_, step.mixture, step.index)};
 }
 
 std::optional<Walk::Step> Walk::prepare(std::span<const size_t> visits,
@@ -199,7 +202,8 @@ void Walk::try_sets(std::span<const Mixture> sets) {
     std::vector<Job> jobs = {job_of(first)};
     for (const Mixture& set : sets.subspan(1)) {
       if (std::ssize(jobs) >= run_.ahead()) break;
-      jobs.push_back(job_of({.mixture = set, .criterion = criterion()}));
+      jobs.push_back(
+          job_of({.mixture = set, .criterion = criterion(), .whole = true}));
     }
     run_.look_ahead(std::move(jobs));
     Trial trial = compare(first);

@@ -44,10 +44,16 @@ bool has_batch_norm(const Checkpoint& model) {
                      });
 }
 
-// Length of the difference of two models, by the length of the first.
-double distance(const Checkpoint& a, const Checkpoint& b) {
-  double square = 0;
-  double length = 0;
+/// How two models lie to each other.
+struct Likeness {
+  double distance = 0;  ///< length of the difference, by that of the first
+  double cosine = 0;    ///< near 0 without a common start
+};
+
+Likeness compare(const Checkpoint& a, const Checkpoint& b) {
+  double product = 0;
+  double of_a = 0;
+  double of_b = 0;
   for (size_t i = 0; i < a.tensors().size(); ++i) {
     const TensorInfo& info = a.tensors()[i];
     const auto j = b.find(info.name);
@@ -55,15 +61,36 @@ double distance(const Checkpoint& a, const Checkpoint& b) {
     const TensorInfo& other = b.tensors()[*j];
     const TensorData va = a.read(i);
     const TensorData vb = b.read(*j);
-    const auto of_a = tensor_stats(info, va);
-    const auto of_b = tensor_stats(other, vb);
-    if (!of_a || !of_b || of_a->norm == 0 || of_b->norm == 0) continue;
-    const double cosine = tensor_difference(info, va, other, vb).cosine;
-    square += of_a->norm * of_a->norm + of_b->norm * of_b->norm -
-              2 * of_a->norm * of_b->norm * cosine;
-    length += of_a->norm * of_a->norm;
+    const auto stats_a = tensor_stats(info, va);
+    const auto stats_b = tensor_stats(other, vb);
+    if (!stats_a || !stats_b) continue;
+    if (stats_a->norm == 0 || stats_b->norm == 0) continue;
+    product += stats_a->norm * stats_b->norm *
+               tensor_difference(info, va, other, vb).cosine;
+    of_a += stats_a->norm * stats_a->norm;
+    of_b += stats_b->norm * stats_b->norm;
   }
-  return length > 0 ? std::sqrt(std::max(square, 0.0) / length) : 0;
+  if (of_a == 0) return {};
+  return {std::sqrt(std::max(of_a + of_b - 2 * product, 0.0) / of_a),
+          product / std::sqrt(of_a * of_b)};
+}
+
+// Without a base there are no differences from it; weights of one start point
+// the same way themselves.
+std::string least_alike(const Run& run, const Mixture& all) {
+  double least = 2;
+  size_t which = 0;
+  for (const size_t index : std::span(all).subspan(1)) {
+    const double cosine =
+        compare(run.checkpoint(all.front()), run.checkpoint(index)).cosine;
+    if (cosine >= least) continue;
+    least = cosine;
+    which = index;
+  }
+  const auto names = ShortNames::of_all(run.checkpoints());
+  return "the cosine of " + names.of(run.checkpoint(all.front()).path()) +
+         " and " + names.of(run.checkpoint(which).path()) + " is " +
+         number("%.2g", least) + ", near 1 after a common start";
 }
 
 // Whether the scores lie further apart than chance has it.
@@ -84,7 +111,7 @@ std::string reason(const Run& run, size_t kept,
       others.begin() + std::min(std::ssize(others), ptrdiff_t{kLookedAt}));
   const std::vector<std::string> notices = unrelated(run, all);
   if (!notices.empty()) {
-    return join(notices, "; ") +
+    return join(notices, "; ") + "; " + least_alike(run, all) +
            "; soup ensemble needs no common start, --ignore leaves one out";
   }
   const Checkpoint& model = run.checkpoint(kept);
@@ -102,10 +129,12 @@ std::string reason(const Run& run, size_t kept,
     return "the next best, " + name + ", scores " + text(*score) + " against " +
            text(*own) + "; look for fine-tunes that are about as good";
   }
-  const double far = distance(model, next);
-  const std::string lies = name + " lies " + number("%.2g %%", 100 * far) +
-                           " of the weights' length away";
-  if (far > kFar) {
+  const Likeness like = compare(model, next);
+  const std::string lies = name + " lies " +
+                           number("%.2g %%", 100 * like.distance) +
+                           " of the weights' length away (cosine " +
+                           number("%.4g", like.cosine) + ")";
+  if (like.distance > kFar) {
     return lies +
            ", too far to share a basin; fine-tune with a smaller "
            "learning rate";

@@ -1,5 +1,7 @@
 #include <thread>
 
+#include "core/log.h"
+#include "core/text.h"
 #include "search/identity.h"
 #include "search/pulse.h"
 #include "search/remote.h"
@@ -18,10 +20,13 @@ class Worker {
          const SearchOptions& options);
 
   /// Works until there is nothing left to do.
-  /// Throws Error when the other process has gone or is at something else.
+  /// Throws Error when the other process has gone before it was done, or is at
+  /// something else.
   void run();
 
  private:
+  void serve();
+  bool has_ended() const;
   std::optional<nlohmann::ordered_json> receive(int64_t number);
   nlohmann::ordered_json compare(const nlohmann::ordered_json& theirs);
   void check_ingredient(size_t index);
@@ -50,6 +55,24 @@ Worker::Worker(Pulse& pulse, std::string_view search,
       checked_(checkpoints.size()) {}
 
 void Worker::run() {
+  try {
+    serve();
+  } catch (const Error&) {
+    if (!has_ended()) throw;
+    log::set_level(log::Level::kQuiet);  // only rank 0 speaks otherwise
+    log::warn("rank " + std::to_string(pulse_.rank()) +
+              ": the search has ended without it, which was not heard for a "
+              "while");
+  }
+}
+
+// Rank 0 that has gone because it was done has left a result in the journal.
+bool Worker::has_ended() const {
+  return !options_.run_dir.empty() && !identity_.is_null() &&
+         holds_results(options_.run_dir, identity_, options_.orders);
+}
+
+void Worker::serve() {
   for (int64_t number = 0;; ++number) {
     const std::optional<ordered_json> message = receive(number);
     if (!message) return;

@@ -74,6 +74,18 @@ TEST(Launch, ReadsTorchrun) {
   EXPECT_TRUE(read_launch(environment).hosts_store);
 }
 
+TEST(Launch, ReadsHowLongToWaitForTheStore) {
+  Environment environment = of_torchrun();
+  EXPECT_EQ(read_launch(environment).patience, 60);
+  environment["SOUP_CONNECT_TIMEOUT"] = "900";
+  EXPECT_EQ(read_launch(environment).patience, 900);
+  environment["SOUP_CONNECT_TIMEOUT"] = "0";
+  EXPECT_EQ(read_launch(environment).patience, 1);
+  environment["SOUP_CONNECT_TIMEOUT"] = "1 m";
+  expect_error<UsageError>([&] { read_launch(environment); },
+                           "SOUP_CONNECT_TIMEOUT='1 m': no number from 0 to");
+}
+
 TEST(Launch, ReadsVariablesSetByHand) {
   const Launch launch = read_launch({{"RANK", "1"},
                                      {"WORLD_SIZE", "2"},

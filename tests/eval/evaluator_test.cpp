@@ -254,6 +254,37 @@ TEST_F(InProcess, EvaluatorsShareOneModel) {
   EXPECT_EQ(evaluators[0]->evaluate(*a)->correct, first.correct);
 }
 
+// Several data sets in turn, of which each is looked at in parts.
+TEST_F(InProcess, WeightsThatAreLoadedServeEveryDataSet) {
+  DatasetSpec half = spec_;
+  half.name = "half";
+  half.range = {0, 100};
+  const std::vector<DatasetSpec> specs = {spec_, half};
+  for (const char* precision : {"fp32", "bf16"}) {
+    const auto evaluators = make_evaluators(
+        specs, *random_vit(), {.device = "cpu", .precision = precision});
+    const auto margins = [&](size_t set, const Checkpoint& weights,
+                             bool loaded) {
+      std::vector<float> found;
+      EvaluateOptions options{.loaded = loaded};
+      options.watch = [&](std::span<const Verdict> batch) {
+        for (const Verdict& v : batch) found.push_back(v.margin);
+        return true;
+      };
+      EXPECT_TRUE(evaluators[set]->look(weights, options));
+      return found;
+    };
+    const auto a = random_vit({}, 1);
+    const auto b = random_vit({}, 2);
+    const std::vector<float> of_a = margins(1, *a, false);
+    EXPECT_NE(margins(1, *b, false), of_a);
+    const std::vector<float> all_of_a = margins(0, *a, false);
+    EXPECT_EQ(margins(1, *a, true), of_a) << precision;
+    EXPECT_EQ(margins(0, *a, true), all_of_a) << precision;
+    EXPECT_EQ(margins(1, *b, true), of_a) << "they were loaded";
+  }
+}
+
 TEST_F(InProcess, ClassesOfASpecAreOutputsOfTheHead) {
   std::ofstream(folder_ / "classes") << "4\n0,2\n3\n1\n2\n";
   spec_.classes = folder_ / "classes";

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <thread>
 
@@ -102,7 +103,23 @@ TEST(TcpStore, ATakenPortIsAnError) {
   const uint16_t port = free_port();
   const auto host = connect_store(launch(0, port));
   expect_error<Error>([&] { connect_store(launch(0, port)); },
-                      std::to_string(port));
+                      "127.0.0.1:" + std::to_string(port) +
+                          ": rank 0 cannot listen at this "
+                          "MASTER_ADDR:MASTER_PORT; another MASTER_PORT may be "
+                          "free: ");
+}
+
+TEST(TcpStore, WaitsNoLongerThanItShallForWhoListens) {
+  Launch guest = launch(1, free_port());
+  guest.patience = 1;
+  const auto begin = std::chrono::steady_clock::now();
+  expect_error<Error>([&] { connect_store(guest); },
+                      "127.0.0.1:" + std::to_string(guest.port) +
+                          ": no store was found at this "
+                          "MASTER_ADDR:MASTER_PORT within 1 s "
+                          "(SOUP_CONNECT_TIMEOUT): rank 0 has not begun or has "
+                          "ended: ");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 Starts `soup greedy`, `eval` and `ensemble` as torchrun's, Slurm's and Open
 MPI's processes are, by their environment, two and four at a time, and compares
 all that is written and printed with that of one process. Kills a process in the
-middle, then rank 0; interrupts rank 0; gives a process other arguments; starts
-one late. Of commands that do not spread only rank 0 may do anything.
+middle, then rank 0; stops one until all is over; interrupts rank 0; gives a
+process other arguments; starts one late. Of commands that do not spread only rank 0 may do anything.
 With --torchrun it has torchrun start them, on one machine and as on two, and
 kills one (77: there is no torchrun).
 """
@@ -258,9 +258,23 @@ class Proof(Checks):
                    f"killed: not noticed: {said[0][2]}")
         self.clear(search)
 
+    def stopped_worker(self, search, expected):
+        """It goes on when all is over."""
+        processes = Processes(search, by_hand, 2)
+        processes.wait_for_call(1)
+        processes.ranks[1].send_signal(signal.SIGSTOP)
+        processes.ranks[0].wait(timeout=300)
+        processes.ranks[1].send_signal(signal.SIGCONT)
+        said = processes.finish()
+        self.same(search, said, expected, "stopped", lost=[1])
+        self.check(said[1][:2] == (0, "") and
+                   "rank 1: the search has ended without it" in said[1][2],
+                   f"stopped: {said[1]}")
+        self.clear(search)
+
     def ended_leader(self, search, expected, how, code):
         processes = Processes(search, by_hand, 3)
-        for rank in (1, 2):  # who is not connected yet would try for minutes
+        for rank in (1, 2):  # who is not connected yet would try for a minute
             processes.wait_for_call(rank)
         processes.ranks[0].send_signal(how)
         said = processes.finish()
@@ -295,6 +309,7 @@ class Proof(Checks):
         print(f"{seconds:.1f} s alone, "
               f"{self.everybody_works(search, expected):.1f} s by four")
         self.killed_worker(search, expected)
+        self.stopped_worker(search, expected)
         self.ended_leader(search, expected, signal.SIGKILL, -signal.SIGKILL)
         self.ended_leader(search, expected, signal.SIGINT, 130)
         self.other_arguments(search, expected)

@@ -52,8 +52,8 @@ def make_data(folder, seed=1, name="noise", examples=EXAMPLES):
 
 def steady(record):
     kept = {k: v for k, v in record.items() if k not in ("seconds", "check")}
-    if "guards" in kept:
-        kept["guards"] = [steady(guard) for guard in kept["guards"]]
+    for key in {"guards", "singles"} & kept.keys():
+        kept[key] = [steady(one) for one in kept[key]]
     return kept
 
 
@@ -145,9 +145,11 @@ class Proof(Checks):
         size = len(search.whole_records() or b"")
         for limit in (0, 900, 5000, 15000):
             code, _, err = search.run(limit=limit)
-            self.check(code == 1 and "cannot be written: File too large" in err,
-                       f"limit {limit}: exit {code}: {err}")
             data = search.whole_records()
+            kept = data.count(b"\n")
+            self.check(code == 1 and "cannot be written: File too large" in err
+                       and f"{kept} record" in err and "goes on" in err,
+                       f"limit {limit}: exit {code}: {err}")
             self.check(len(data) <= limit and len(data) >= size,
                        f"limit {limit}: {len(data)} bytes of journal")
             self.check(search.journal.read_bytes() == data, "half a record left")
@@ -165,6 +167,8 @@ class Proof(Checks):
 
     def other_inputs(self, search, expected):
         self.fails(search, "--accept was ge, is gt", "--accept", "gt")
+        self.fails(search, "--dtype was keep, is f16", "--dtype", "f16")
+        self.fails(search, "--sweeps was 1, is 2", "--sweeps", "2")
         make_data(search.folder, seed=2)
         self.fails(search, "the data has changed")
         make_data(search.folder)
@@ -174,8 +178,11 @@ class Proof(Checks):
         self.fails(search, "zoo/model_03.safetensors has changed")
         victim.write_bytes(data)
         whole = search.journal.read_bytes()
-        search.journal.write_bytes(whole[:500] + b"?" + whole[501:])
-        self.fails(search, "is not what was written")
+        for at in (500, len(whole) - 5):  # the first record, the last one
+            search.journal.write_bytes(whole[:at] + b"?" + whole[at + 1:])
+            self.fails(search, "is not what was written")
+        search.journal.write_bytes(whole[whole.find(b"\n") + 1:])
+        self.fails(search, "does not say what the run is of")
         search.journal.write_bytes(whole)
         code, out, err = search.run()
         self.check(code == 0, f"exit {code}: {err}")
@@ -208,6 +215,9 @@ def main():
         proof.killed(Search(soup, folder, "--val", "noise.json", "--epochs", "2",
                             "--folds", "2", "--batch-size", "64",
                             kind="learned"), options.kills // 5, rng)
+        search.clear()
+        proof.killed(Search(soup, folder, "--val", "noise.json", "--budget", "3",
+                            "--batch-size", "64"), options.kills // 5, rng)
     return proof.report()
 
 

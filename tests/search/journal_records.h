@@ -17,9 +17,10 @@ inline std::vector<nlohmann::ordered_json> records(
     all.push_back(nlohmann::ordered_json::parse(line));
     all.back().erase("seconds");
     all.back().erase("check");
-    if (!all.back().contains("guards")) continue;
-    for (nlohmann::ordered_json& guard : all.back()["guards"])
-      guard.erase("seconds");
+    for (const char* key : {"guards", "singles"}) {
+      if (!all.back().contains(key)) continue;
+      for (nlohmann::ordered_json& one : all.back()[key]) one.erase("seconds");
+    }
   }
   return all;
 }

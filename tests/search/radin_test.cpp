@@ -106,6 +106,9 @@ TEST(Radin, LogitsThatAreNoNumbersCountAsWrong) {
 TEST(Radin, GoesOnWhereItStopped) {
   const TempFolder folder;
   const Margins all = margins(3);
+  using Line = std::tuple<std::filesystem::path, double, int64_t,
+                          std::optional<int64_t>>;
+  std::vector<Line> singles;
   const auto search = [&](const std::string& run, int64_t stop) {
     Judge evaluator;
     SearchOptions options{.run_dir = folder / run, .budget = 4};
@@ -113,7 +116,9 @@ TEST(Radin, GoesOnWhereItStopped) {
     options.on_candidate = [&](const Candidate&) {
       if (++steps == stop) throw Error("killed");
     };
-    options.on_score = [&](const std::filesystem::path&, const Score&) {
+    singles.clear();
+    options.on_score = [&](const std::filesystem::path& path, const Score& s) {
+      singles.emplace_back(path, s.value, s.count, s.correct);
       if (stop < 0) throw Error("killed");
     };
     std::optional<int64_t> found;
@@ -128,11 +133,14 @@ TEST(Radin, GoesOnWhereItStopped) {
   };
   const auto [whole, passes] = search("whole", 0);
   EXPECT_EQ(passes, 7 + 1 + 4);
+  const std::vector<Line> lines = singles;
+  EXPECT_EQ(lines.size(), kModels);
   EXPECT_FALSE(search("cut", -1).first);  // with all logits
   EXPECT_TRUE(exists(folder / "cut/logits/6.safetensors"));
   EXPECT_EQ(search("cut", 3).second, 1 + 2);  // two candidates
   EXPECT_FALSE(exists(folder / "cut/logits"));
   EXPECT_EQ(search("cut", 0), std::pair(whole, int64_t{2}));
+  EXPECT_EQ(singles, lines);
   EXPECT_EQ(search("cut", 0), std::pair(whole, int64_t{0}));
 }
 

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "core/file.h"
+#include "search/journal.h"
 #include "search/journal_records.h"
 #include "search/table_evaluator.h"
 #include "soup/search.h"
@@ -145,8 +146,21 @@ TEST_P(ResumeTest, NamesTheOptionThatChanged) {
   if (!GetParam()) {
     expect("--alpha was 1.0, is 0.25", {.alpha = 0.25});
   }
+  expect("--sweeps was 1, is 2", {.sweeps = 2});
+  expect("--max-ingredients was not given, is 3", {.max_ingredients = 3});
+  Recipe recipe;
+  recipe.dtype = "f16";
+  recipe.exclude = "head";
+  recipe.include = "w";
+  expect(
+      "--dtype was keep, is f16, --exclude was not given, is head, --include "
+      "was not given, is w",
+      {.recipe = recipe});
   name_ = "pruned";
-  expect("the search was greedy, is pruned", {});
+  expect(
+      "the search was greedy, is pruned, --sweeps was 1, is until nothing "
+      "changes",
+      {});
   name_ = "greedy";
   guarded_ = true;
   expect("the guard's data set has changed", {});
@@ -172,6 +186,42 @@ TEST_P(ResumeTest, TellsWhatChanged) {
                       begin + "the checkpoints come in another order" + end);
   search("whole", {.fresh = true});
   EXPECT_EQ(passes_, 11);
+}
+
+TEST_P(ResumeTest, TellsARenamedCheckpoint) {
+  search("whole");
+  const TensorData data = checkpoints_[0]->read(0);
+  std::vector<float> values(kExamples);
+  std::memcpy(values.data(), data.bytes().data(), data.bytes().size());
+  checkpoints_.push_back(vector_checkpoint("model_9", values));
+  checkpoints_.erase(checkpoints_.begin());
+  expect_error<Error>([&] { search("whole"); },
+                      "other inputs: the checkpoints come in another order, "
+                      "model_0 is called model_9 now;");
+}
+
+TEST_P(ResumeTest, SaysWhatIsNoBeginning) {
+  search("whole");
+  const auto replace_journal = [&](const std::string& first) {
+    const auto file = folder_.path() / "whole" / "journal.jsonl";
+    std::filesystem::remove(file);
+    Journal(folder_.path() / "whole", false).append(ordered_json::parse(first));
+  };
+  const std::string none =
+      "journal.jsonl:1: does not say what the run is of, as the first record "
+      "of every journal does; --fresh starts anew";
+  for (const char* first : {R"({"kind": "score", "ingredients": [0]})",
+                            R"({"kind": 3})", R"({"n": 3})"}) {
+    replace_journal(first);
+    expect_error<Error>([&] { search("whole"); }, none);
+  }
+  replace_journal(R"({"kind": "run"})");
+  expect_error<Error>([&] { search("whole"); },
+                      "journal.jsonl:1: is no record of this step: key "
+                      "'format' not found; --fresh starts anew");
+  replace_journal(R"({"kind": "run", "format": 2})");
+  expect_error<Error>([&] { search("whole"); },
+                      "was begun with other inputs: the format was 2, is 3; ");
 }
 
 TEST_P(ResumeTest, KnowsCheckpointsByTheirContents) {

@@ -158,6 +158,29 @@ TEST(SeveralSetsTest, StopEarlyByTheirBound) {
   EXPECT_LT(seen[0], seen[1]);
 }
 
+// Small ones, too, as soon as one set of all their examples would.
+TEST(SeveralSetsTest, StopAsEarlyAsOneSet) {
+  int64_t apart = 0;
+  int64_t together = 0;
+  int64_t steps = 0;
+  for (uint32_t seed = 0; seed < 20; ++seed) {
+    const auto models = zoo(1200, seed);
+    const Sets sets({900, 300});
+    const double shares[] = {3, 1};  // all examples count alike
+    const auto mean = make_weighted_mean(sets.all, shares);
+    SearchOptions options;
+    options.on_candidate = [&](const Candidate& c) {
+      apart += c.seen;
+      ++steps;
+    };
+    find_search("greedy").run(models, mean.get(), options);
+    TableEvaluator one(1200, 3);
+    options.on_candidate = [&](const Candidate& c) { together += c.seen; };
+    find_search("greedy").run(models, &one, options);
+  }
+  EXPECT_LE(apart, together + 4 * 3 * 2 * steps);  // four batches of each
+}
+
 TEST(SeveralSetsTest, GoOnFromAJournal) {
   const TempFolder folder;
   const auto models = zoo(20, 4);
