@@ -230,12 +230,16 @@ class Scoring {
   struct Item {
     size_t checkpoint = 0;
     size_t set = 0;
+    /// Of a mixture of all checkpoints, in their order, instead of one.
+    std::vector<double> weights = {};
   };
 
   /// `command`: names to other processes what this is. `evaluators`: one for
-  /// every data set. All outlive it.
+  /// every data set. `recipe` and `batch_norm` are of mixtures, as
+  /// SearchOptions has them. All outlive it.
   Scoring(std::string_view command, std::span<const CheckpointPtr> checkpoints,
-          std::span<Evaluator* const> evaluators, const Others& others);
+          std::span<Evaluator* const> evaluators, const Others& others,
+          const Recipe& recipe = {}, BatchNormStatistics* batch_norm = nullptr);
   ~Scoring();
   Scoring(const Scoring&) = delete;
   Scoring& operator=(const Scoring&) = delete;
@@ -278,15 +282,13 @@ struct CurvePoint {
 Recipe between(Recipe recipe, const Checkpoint& a, const Checkpoint& b,
                double alpha);
 
-/// Scores every point of the line in `alphas`. The weights are formed in
-/// memory, the very ones that the point's recipe gives, but for `batch_norm`:
-/// as SearchOptions has it. `on_point` is told of each as it is known.
+/// Scores every point of the line in `alphas` through the two checkpoints of
+/// `scoring`, on its first `sets` data sets. The weights are formed in memory,
+/// the very ones that the point's recipe gives, but for statistics of BatchNorm
+/// that are taken anew. `on_point` is told of each as it is known.
 std::vector<CurvePoint> curve(
-    const Recipe& recipe, const Checkpoint& a, const Checkpoint& b,
-    std::span<const double> alphas,
-    std::span<const std::unique_ptr<Evaluator>> evaluators,
-    BatchNormStatistics* batch_norm,
-    const std::function<void(const CurvePoint&)>& on_point);
+    Scoring& scoring, std::span<const double> alphas, size_t sets,
+    Progress* progress, const std::function<void(const CurvePoint&)>& on_point);
 
 /// Index of the point with the best score on the first evaluator; of equal
 /// ones the first.

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/describe.h"
+#include "cli/judges.h"
 #include "cli/soup_command.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -22,6 +23,7 @@ class Interpolate : public Task {
         ->check(CLI::Number)
         ->allow_extra_args(false);
     arguments_.eval.add_to(app, false);
+    describe_devices(app);
     arguments_.output.add_to(app);
     out_ = app.get_option("--output");
     app.add_flag("--best", best_,
@@ -36,10 +38,14 @@ class Interpolate : public Task {
   int run(const Output& output) override {
     const bool writes = out_->count() > 0;
     const EvalArguments& eval = arguments_.eval;
-    const bool scores = !eval.val.empty() || !eval.by_command.command.empty();
+    Judges judges({.eval = eval,
+                   .spreads = true,
+                   .folder = folder_of(arguments_.output.out)});
+    const bool scores = judges.has_held_out();
     check(writes, scores);
     const auto specs = eval.specs(false);
     const auto bn_data = arguments_.batch_norm.spec(eval);
+    if (!scores && !judges.leads()) return 0;
     if (writes) arguments_.recipe.check(arguments_.output);
     const auto ends = arguments_.checkpoints.collect();
     if (ends.size() != 2) {
@@ -54,21 +60,26 @@ class Interpolate : public Task {
       return between(rest, *ends[0], *ends[1], alpha);
     };
     if (arguments_.recipe.dry_run) {
+      if (!judges.leads()) return 0;
       print_plan(recipe_at(alphas_.empty() ? 0.5 : alphas_.front()), both,
                  output);
       return 0;
     }
     make_plan(recipe_at(0.5), both);  // every mistake before anything is scored
-    batch_norm_ =
-        BatchNormArguments::make(bn_data, *ends[0], eval, eval.options.device);
+    if (scores) judges.make(specs, *ends[0]);
+    batch_norm_ = BatchNormArguments::make(
+        bn_data, *ends[0], eval,
+        scores ? judges.device() : eval.options.device);
     if (!scores) return write(recipe_at(alphas_.front()), both, output);
+    if (!judges.leads()) {
+      judges.take_part(kName, ends,
+                       {.batch_norm = batch_norm_.get(), .recipe = rest});
+      return 0;
+    }
     if (alphas_.empty()) {
       for (int tenth = 0; tenth <= 10; ++tenth) alphas_.push_back(tenth / 10.0);
     }
-    const auto points =
-        curve(rest, *ends[0], *ends[1], alphas_, evaluators(specs, *ends[0]),
-              batch_norm_.get(),
-              [&](const CurvePoint& point) { print(point, output); });
+    const auto points = score(ends, rest, judges, output);
     print_all(points, output);
     if (!writes) return 0;
     const double chosen =
@@ -76,7 +87,23 @@ class Interpolate : public Task {
     return write(recipe_at(chosen), both, output);
   }
 
+  bool spreads() const override { return true; }
+
  private:
+  static constexpr const char* kName = "interpolate";
+
+  std::vector<CurvePoint> score(std::span<const CheckpointPtr> ends,
+                                const Recipe& rest, const Judges& judges,
+                                const Output& output) const {
+    const std::vector<Evaluator*> sets = judges.panel();
+    Scoring scoring(kName, ends, sets, judges.others(), rest,
+                    batch_norm_.get());
+    const auto progress = evaluation_progress(
+        "interpolating", {sets.begin(), sets.end()}, std::ssize(alphas_));
+    return curve(scoring, alphas_, sets.size(), progress.get(),
+                 [&](const CurvePoint& point) { print(point, output); });
+  }
+
   void check(bool writes, bool scores) const {
     for (double alpha : alphas_) {
       if (!std::isfinite(alpha)) throw UsageError("--alpha: must be finite");
@@ -90,19 +117,6 @@ class Interpolate : public Task {
     if (writes && !best_ && alphas_.size() != 1) {
       throw UsageError("-o writes one point: give one --alpha, or --best");
     }
-  }
-
-  std::vector<std::unique_ptr<Evaluator>> evaluators(
-      std::span<const DatasetSpec> specs, const Checkpoint& like) const {
-    const EvalArguments& eval = arguments_.eval;
-    if (eval.by_command.command.empty()) {
-      return make_evaluators(specs, like, eval.options);
-    }
-    CommandOptions options = eval.by_command;
-    options.folder = folder_of(arguments_.output.out);
-    std::vector<std::unique_ptr<Evaluator>> made;
-    made.push_back(make_command_evaluator(options));
-    return made;
   }
 
   static void print(const CurvePoint& point, const Output& output) {

@@ -1,5 +1,3 @@
-#include <array>
-
 #include "soup/search.h"
 
 namespace soup {
@@ -12,27 +10,22 @@ Recipe between(Recipe recipe, const Checkpoint& a, const Checkpoint& b,
 }
 
 std::vector<CurvePoint> curve(
-    const Recipe& recipe, const Checkpoint& a, const Checkpoint& b,
-    std::span<const double> alphas,
-    std::span<const std::unique_ptr<Evaluator>> evaluators,
-    BatchNormStatistics* batch_norm,
+    Scoring& scoring, std::span<const double> alphas, size_t sets,
+    Progress* progress,
     const std::function<void(const CurvePoint&)>& on_point) {
-  std::vector<const Evaluator*> all;
-  for (const auto& evaluator : evaluators) all.push_back(evaluator.get());
-  const auto progress =
-      evaluation_progress("interpolating", all, std::ssize(alphas));
-  const std::array<const Checkpoint*, 2> ends = {&a, &b};
-  std::vector<CurvePoint> points;
-  for (double alpha : alphas) {
-    CheckpointPtr weights = soup_in_memory(between(recipe, a, b, alpha), ends);
-    const bool is_mixture = alpha != 0 && alpha != 1;
-    if (batch_norm != nullptr && is_mixture) {
-      weights = batch_norm->recompute(*weights);
+  std::vector<Scoring::Item> items;
+  for (const double alpha : alphas) {
+    for (size_t set = 0; set < sets; ++set) {
+      items.push_back({.set = set, .weights = {1 - alpha, alpha}});
     }
-    CurvePoint point{.alpha = alpha, .scores = {}};
-    for (const auto& evaluator : evaluators) {
+  }
+  scoring.expect(items);
+  std::vector<CurvePoint> points;
+  for (size_t i = 0; i < alphas.size(); ++i) {
+    CurvePoint point{.alpha = alphas[i], .scores = {}};
+    for (size_t set = 0; set < sets; ++set) {
       point.scores.push_back(
-          evaluator->evaluate(*weights, {.progress = progress.get()}).value());
+          scoring.score(items[i * sets + set], {.progress = progress}));
     }
     on_point(point);
     points.push_back(std::move(point));

@@ -55,9 +55,32 @@ bool Former::is_sum(const Mixture& mixture) const {
          (goes_on || mixture.size() == 2);
 }
 
+const Checkpoint& Former::form(const Mixture& mixture,
+                               const std::vector<double>& weights) {
+  if (weighted_ && weighted_->mixture == mixture &&
+      weighted_->weights == weights) {
+    return *weighted_->made;
+  }
+  ahead_.reset();  // waits for it: it uses the same places
+  weighted_.reset();
+  Recipe weighed = recipe(mixture);
+  int64_t taken = 0;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    weighed.ingredients[i].weight = weights[i];
+    taken += weights[i] != 0 ? 1 : 0;
+  }
+  const Checkpoint& mixed = whole(mixture, weighed);
+  weighted_ = {mixture, weights, taken > 1 ? &renew(mixed) : &mixed};
+  return *weighted_->made;
+}
+
 const Checkpoint& Former::make(const Mixture& mixture) {
   if (mixture.size() == 1) return *checkpoints_[mixture.front()];
-  const Checkpoint& mixed = mix(mixture);
+  weighted_.reset();
+  return renew(mix(mixture));
+}
+
+const Checkpoint& Former::renew(const Checkpoint& mixed) {
   if (batch_norm_ == nullptr) return mixed;
   newest_renewed_ = 1 - newest_renewed_;
   renewed_[newest_renewed_] = nullptr;
@@ -66,14 +89,17 @@ const Checkpoint& Former::make(const Mixture& mixture) {
 }
 
 const Checkpoint& Former::mix(const Mixture& mixture) {
-  if (is_sum(mixture)) return extend(mixture);
+  return is_sum(mixture) ? extend(mixture) : whole(mixture, recipe(mixture));
+}
+
+const Checkpoint& Former::whole(const Mixture& mixture, const Recipe& recipe) {
   std::vector<const Checkpoint*> ingredients;
   for (size_t index : distinct(mixture)) {
     ingredients.push_back(checkpoints_[index].get());
   }
   newest_ = 1 - newest_;
   wholes_[newest_] = nullptr;  // before the next one needs its memory
-  wholes_[newest_] = soup_in_memory(recipe(mixture), ingredients);
+  wholes_[newest_] = soup_in_memory(recipe, ingredients);
   return *wholes_[newest_];
 }
 

@@ -35,6 +35,10 @@ class Former {
   /// Weights of `mixture`, valid until the next call. One more than what was
   /// asked for before costs a read of that one.
   const Checkpoint& form(const Mixture& mixture);
+  /// Of distinct ingredients with a weight for each; the same again costs
+  /// nothing.
+  const Checkpoint& form(const Mixture& mixture,
+                         const std::vector<double>& weights);
   /// Begins to form `mixture`, which may be asked for next, while what form()
   /// gave last is in use. An error is thrown where it is asked for.
   void look_ahead(const Mixture& mixture);
@@ -46,6 +50,8 @@ class Former {
     std::future<const Checkpoint*> made;
   };
 
+  const Checkpoint& renew(const Checkpoint& mixed);
+  const Checkpoint& whole(const Mixture& mixture, const Recipe& recipe);
   bool is_sum(const Mixture& mixture) const;
   const Checkpoint& make(const Mixture& mixture);
   const Checkpoint& mix(const Mixture& mixture);
@@ -62,6 +68,13 @@ class Former {
   /// The same with other statistics, by turns.
   std::array<CheckpointPtr, 2> renewed_;
   size_t newest_renewed_ = 0;
+  /// What was formed last with given weights, until something else is.
+  struct Weighted {
+    Mixture mixture;
+    std::vector<double> weights;
+    const Checkpoint* made = nullptr;
+  };
+  std::optional<Weighted> weighted_;
   std::optional<Ahead> ahead_;  ///< last: it uses all above
 };
 

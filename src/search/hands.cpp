@@ -73,19 +73,22 @@ std::vector<Job> Hands::jobs_of(const Whole& whole) const {
   const int64_t wanted = (kPartsOfHand * team_->size() + models - 1) / models;
   std::vector<Job> jobs;
   for (const Part& part : cut(panel_, whole.set, wanted, whole.logits)) {
-    jobs.push_back({.mixture = whole.mixture, .part = part});
+    jobs.push_back(
+        {.mixture = whole.mixture, .weights = whole.weights, .part = part});
   }
   return jobs;
 }
 
-Score Hands::evaluate(const Mixture& mixture, size_t set,
-                      const EvaluateOptions& options) {
+Score Hands::evaluate(Whole whole, const EvaluateOptions& options) {
   if (team_) {
-    const bool logits = static_cast<bool>(options.logits);
-    return evaluate_together({mixture, set, logits}, options);
+    whole.logits = static_cast<bool>(options.logits);
+    return evaluate_together(whole, options);
   }
-  const Checkpoint& weights = alone_.former().form(mixture);
-  return panel_.set(set).evaluate(weights, options).value();
+  Former& former = alone_.former();
+  const Checkpoint& weights = whole.weights.empty()
+                                  ? former.form(whole.mixture)
+                                  : former.form(whole.mixture, whole.weights);
+  return panel_.set(whole.set).evaluate(weights, options).value();
 }
 
 Score Hands::evaluate_together(const Whole& whole,
@@ -122,7 +125,7 @@ CheckpointPtr Hands::logits(const Mixture& mixture, size_t set,
   options.logits = [&](std::span<const Verdict>, std::span<const float> rows) {
     all.insert(all.end(), rows.begin(), rows.end());
   };
-  evaluate(mixture, set, options);
+  evaluate({.mixture = mixture, .set = set}, options);
   return make_logits(checkpoints_[mixture.back()]->path(), all, evaluator);
 }
 

@@ -14,7 +14,8 @@ namespace soup {
 struct Whole {
   Mixture mixture;
   size_t set = 0;
-  bool logits = false;  ///< they are wanted, too
+  bool logits = false;               ///< they are wanted, too
+  std::vector<double> weights = {};  ///< as those of a Job
 };
 
 /// All that evaluate for a command: this process, its further devices and other
@@ -39,8 +40,7 @@ class Hands {
 
   /// As Evaluator::evaluate() of all examples in file order. A watch does not
   /// stop it.
-  Score evaluate(const Mixture& mixture, size_t set,
-                 const EvaluateOptions& options);
+  Score evaluate(Whole whole, const EvaluateOptions& options);
   /// What `mixture` says of every example, as holds_logits() has it; null where
   /// the data set has no logits.
   CheckpointPtr logits(const Mixture& mixture, size_t set, Progress* progress);

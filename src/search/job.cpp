@@ -39,11 +39,24 @@ Forecast read_forecast(const Panel& panel, const ordered_json& json,
           get_as<double>(json, "share", where)};
 }
 
+std::vector<double> read_weights(const ordered_json& json, const Job& job,
+                                 const std::string& where) {
+  const auto weights = get_as<std::vector<double>>(json, "weights", where);
+  if (weights.size() != job.mixture.size() ||
+      distinct(job.mixture).size() != job.mixture.size()) {
+    throw Error(where + ": not one weight for each ingredient");
+  }
+  return weights;
+}
+
 }  // namespace
 
 Outcome LocalHand::perform(const Job& job, const std::stop_token& stop) {
   if (!job.incumbent) {
-    return look_at(panel_, job.part, former_.form(job.mixture), stop);
+    const Checkpoint& weights = job.weights.empty()
+                                    ? former_.form(job.mixture)
+                                    : former_.form(job.mixture, job.weights);
+    return look_at(panel_, job.part, weights, stop);
   }
   Progress hidden("", 0, Unit::kExamples, false);
   return compare(job, {}, stop, hidden);
@@ -68,6 +81,7 @@ ordered_json job_json(const Panel& panel, const Job& job) {
     if (job.forecast.single) json["forecast"] = forecast_json(job.forecast);
   } else {
     json["part"] = part_json(job.part);
+    if (!job.weights.empty()) json["weights"] = job.weights;
   }
   return json;
 }
@@ -90,6 +104,8 @@ Job read_job(const Panel& panel, size_t checkpoints, const ordered_json& json,
       }
     } else {
       job.part = read_part(panel, json.at("part"), where);
+      if (json.contains("weights"))
+        job.weights = read_weights(json, job, where);
     }
     return job;
   });

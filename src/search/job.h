@@ -16,6 +16,9 @@ namespace soup {
 /// One evaluation. What it finds depends on nothing else, wherever it is made.
 struct Job {
   Mixture mixture;
+  /// Of distinct ingredients; empty: each as often as it comes. Where there is
+  /// no incumbent.
+  std::vector<double> weights = {};
   Part part = {};  ///< looked at where there is no incumbent
   std::shared_ptr<const Incumbent> incumbent = {};  ///< to be compared with
   Criterion criterion = {};

@@ -64,7 +64,7 @@ Incumbent Run::score_on(size_t set, const Mixture& mixture,
     }
     return true;
   };
-  result.score = hands_->evaluate(mixture, set, options);
+  result.score = hands_->evaluate({.mixture = mixture, .set = set}, options);
   return result;
 }
 

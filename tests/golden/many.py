@@ -175,6 +175,7 @@ class Proof(Checks):
                 "macro_f1": ("eval", *two, *sets, "--metric", "macro_f1"),
                 "bf16": ("eval", *two, *sets, "--precision", "bf16"),
                 "compare": ("eval", *two, *sets, "--compare"),
+                "curve": ("interpolate", *two, *sets, "--alpha", "0,0.3,1"),
                 "ensemble": ("ensemble", "zoo", *FAST[:2], "--greedy",
                              "--test", "more/other.json"),
         }.items():

@@ -10,17 +10,18 @@ using testing::TableEvaluator;
 using testing::vector_checkpoint;
 
 TEST(Curve, ScoresThePointsOnTheLineOnEverySet) {
-  const auto a = vector_checkpoint("a", {1, -1, -1, 1});
-  const auto b = vector_checkpoint("b", {-3, 3, 1, -1});
-  std::vector<std::unique_ptr<Evaluator>> sets;
-  sets.push_back(std::make_unique<TableEvaluator>(3));
-  auto last = std::make_unique<TableEvaluator>(1);
-  last->first = 3;
-  sets.push_back(std::move(last));
+  std::vector<CheckpointPtr> ends;
+  ends.push_back(vector_checkpoint("a", {1, -1, -1, 1}));
+  ends.push_back(vector_checkpoint("b", {-3, 3, 1, -1}));
+  TableEvaluator start(3);
+  TableEvaluator last(1);
+  last.first = 3;
+  const std::vector<Evaluator*> sets = {&start, &last};
+  Scoring scoring("interpolate", ends, sets, {});
   const std::vector<double> alphas = {0, 0.24, 0.3, 1, -1, 2};
   std::vector<double> told;
   const auto points =
-      curve({}, *a, *b, alphas, sets, nullptr,
+      curve(scoring, alphas, sets.size(), nullptr,
             [&](const CurvePoint& point) { told.push_back(point.alpha); });
   EXPECT_EQ(told, alphas);
   ASSERT_EQ(points.size(), alphas.size());

@@ -81,6 +81,17 @@ class Renamed : public BatchNormStatistics {
   std::map<std::string, std::string> identity() const override { return {}; }
 };
 
+TEST_F(FormerTest, WeightsMayBeGiven) {
+  former_.form({0, 1});
+  former_.look_ahead({0, 2});
+  const Checkpoint& first = former_.form({0, 3}, {0.75, 0.25});
+  EXPECT_EQ(values(first), (std::vector<float>{2.75F, -2.75F}));
+  EXPECT_EQ(&former_.form({0, 3}, {0.75, 0.25}), &first);
+  EXPECT_EQ(values(former_.form({0, 3}, {2, -1})), (std::vector<float>{-6, 6}));
+  EXPECT_EQ(values(former_.form({0, 2})), (std::vector<float>{2.5F, -2.5F}));
+  EXPECT_EQ(values(former_.form({0, 3}, {2, -1})), (std::vector<float>{-6, 6}));
+}
+
 TEST_F(FormerTest, MixturesAreRenewedAndSingleOnesAreNot) {
   Renamed renamed;
   Former former(zoo_, recipe_, &renamed);
