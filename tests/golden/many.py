@@ -185,6 +185,9 @@ class Proof(Checks):
                              ("l.safetensors", "--logits")):
             self.spreads(Command(self.soup, self.folder, "eval", *one, option,
                                  file, files=[file]), file)
+        self.spreads(Command(self.soup, self.folder, "interpolate", *two,
+                             *FAST[:2], "--best", "-o", "made.safetensors",
+                             files=["made.safetensors"]), "best of a curve")
         self.spreads(self.search((*FAST[:2], "--budget", "3")), "budget")
         mean = ("--val", "noise.json=2", *sets[2:])
         for metric in ("top1", "nll", "macro_f1"):
@@ -221,9 +224,7 @@ class Proof(Checks):
 
     def do_not_spread(self):
         for command in (("uniform", "zoo"), ("learned", "zoo", *FAST[:2],
-                                             "--epochs", "1", "--fresh"),
-                        ("interpolate", "zoo/model_00.safetensors",
-                         "zoo/model_01.safetensors", *FAST[:2], "--best")):
+                                             "--epochs", "1", "--fresh")):
             one = Command(self.soup, self.folder, *command, "--json", "-o",
                           "made.safetensors", files=["made.safetensors"])
             expected = self.alone(one)
