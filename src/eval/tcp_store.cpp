@@ -37,9 +37,8 @@ class TcpStore : public Store {
     // value, it is not this one and stays; else this one comes back.
     static const std::vector<uint8_t> nothing = {0, 'n', 'o', 'n', 'e', 0};
     std::vector<uint8_t> found;
-    checked([&] {
-      found = store_->compareSet(prefix_ + key, nothing, nothing);
-    });
+    checked(
+        [&] { found = store_->compareSet(prefix_ + key, nothing, nothing); });
     if (found == nothing) return std::nullopt;
     return std::string(found.begin(), found.end());
   }

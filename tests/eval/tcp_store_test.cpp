@@ -48,9 +48,10 @@ TEST(TcpStore, WhatOneProcessSetsAnotherGets) {
   const auto guest = connect_store(launch(1, port));
   EXPECT_EQ(guest->get("key"), std::nullopt);
   host->set("key", std::string("a\0b", 3));
+  EXPECT_TRUE(host->get("key"));  // by now all have it
   EXPECT_EQ(guest->get("key"), std::string("a\0b", 3));
   guest->set("key", "");
-  EXPECT_EQ(guest->get("key"), "");  // by now the host has it
+  EXPECT_EQ(guest->get("key"), "");
   EXPECT_EQ(host->get("key"), "");
   guest->erase("key");
   EXPECT_EQ(host->get("key"), std::nullopt);
