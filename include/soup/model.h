@@ -30,6 +30,7 @@ struct ModelInput {
   int64_t height = 224;
   int64_t width = 224;
   bool any_size = false;     ///< a data set may ask for another size
+  bool usual_size = false;   ///< it is the usual one, as nothing says which
   std::vector<double> mean;  ///< empty: the model does not say
   std::vector<double> std;
   std::string resize;         ///< shorter or exact; empty: it does not say

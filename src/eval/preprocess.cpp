@@ -38,9 +38,12 @@ std::string numbers(const std::vector<double>& values) {
   return text.str() + "]";
 }
 
+std::string size_text(const ModelInput& input) {
+  return std::to_string(input.height) + " x " + std::to_string(input.width);
+}
+
 std::string resize_text(const Preprocess& p, const ModelInput& input) {
-  const std::string size =
-      std::to_string(input.height) + " x " + std::to_string(input.width);
+  const std::string size = size_text(input);
   if (*p.resize == "exact") return "resized to " + size + ", " + *p.filter;
   const auto shorter =
       static_cast<int64_t>(static_cast<double>(input.height) / *p.crop_pct);
@@ -53,6 +56,7 @@ std::string resize_text(const Preprocess& p, const ModelInput& input) {
 ModelInput sized_input(const DatasetSpec& spec, ModelInput input) {
   if (input.any_size && spec.preprocess.size) {
     input.height = input.width = *spec.preprocess.size;
+    input.usual_size = false;
   }
   return input;
 }
@@ -81,6 +85,8 @@ std::string default_notice(const Preparation& made, const DatasetSpec& spec,
   std::string what;
   if ((made.default_resize || made.published_resize) && resized) {
     what = resize_text(made.all, input);
+  } else if (input.usual_size) {
+    what = "pictures of " + size_text(input);
   }
   if (made.default_statistics || made.published_statistics) {
     what += (what.empty() ? "" : "; ") +

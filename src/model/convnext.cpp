@@ -174,9 +174,8 @@ std::unique_ptr<Model> make_convnext(const Checkpoint& like,
       read_convnext_geometry(Shapes(like, layout));
   check_tensors(like, convnext_slots(geometry, layout), layout.unused());
   check_conv_arguments(sidecar, "gelu");
-  ModelInput input =
-      any_size_input(sidecar, geometry.channels,
-                     imagenet_published("bicubic", 0.875), "convnext");
+  ModelInput input = any_size_input(sidecar, geometry.channels,
+                                    imagenet_published("bicubic", 0.875));
   const double eps =
       positive_argument(sidecar.config, {"norm_eps"}).value_or(1e-6);
   return std::make_unique<ConvNext>(geometry, layout, std::move(input), eps,

@@ -171,13 +171,9 @@ std::optional<int64_t> side_in_name(const std::string& name) {
   return good ? std::optional(side) : std::nullopt;
 }
 
-int64_t picture_side(const Sidecar& sidecar, std::string_view kind) {
-  if (const auto side = side_in_config(sidecar.config)) return *side;
-  if (const auto side = side_in_name(sidecar.architecture)) return *side;
-  log::info(std::string(kind) +
-            ": pictures of 224 x 224 pixels; 'size' in a data set's spec says "
-            "otherwise");
-  return 224;
+std::optional<int64_t> picture_side(const Sidecar& sidecar) {
+  const auto side = side_in_config(sidecar.config);
+  return side ? side : side_in_name(sidecar.architecture);
 }
 
 }  // namespace
@@ -228,11 +224,13 @@ void read_preparation(const Sidecar& sidecar, const Published& published,
 }
 
 ModelInput any_size_input(const Sidecar& sidecar, int64_t channels,
-                          const Published& published, std::string_view kind) {
+                          const Published& published) {
   ModelInput input;
   input.channels = channels;
   input.any_size = true;
-  input.height = input.width = picture_side(sidecar, kind);
+  const std::optional<int64_t> side = picture_side(sidecar);
+  input.usual_size = !side;
+  input.height = input.width = side.value_or(input.height);
   read_preparation(sidecar, published, input);
   return input;
 }

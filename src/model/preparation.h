@@ -30,9 +30,9 @@ void read_preparation(const Sidecar& sidecar, const Published& published,
                       ModelInput& input);
 
 /// The input of a model that takes pictures of any size. Their side is what the
-/// files beside it, else timm's name say, else 224, which is announced for
-/// `kind`; for the rest see read_preparation().
+/// files beside it, else timm's name say, else 224; for the rest see
+/// read_preparation().
 ModelInput any_size_input(const Sidecar& sidecar, int64_t channels,
-                          const Published& published, std::string_view kind);
+                          const Published& published);
 
 }  // namespace soup

@@ -207,9 +207,8 @@ std::unique_ptr<Model> make_resnet(const Checkpoint& like,
   const ResNetGeometry geometry = read_resnet_geometry(Shapes(like, layout));
   check_tensors(like, resnet_slots(geometry, layout), layout.unused());
   check_conv_arguments(sidecar, "relu");
-  ModelInput input =
-      any_size_input(sidecar, geometry.channels,
-                     imagenet_published("bilinear", 0.875), "resnet");
+  ModelInput input = any_size_input(sidecar, geometry.channels,
+                                    imagenet_published("bilinear", 0.875));
   return std::make_unique<ResNet>(geometry, layout, std::move(input), device);
 }
 

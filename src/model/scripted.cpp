@@ -234,7 +234,7 @@ std::unique_ptr<Model> make_scripted(const fs::path& file,
   check_tensors(like, tensors.slots, one_of(tensors.ignored));
   tell_unread(check_not_baked(module, tensors, file.string()), file.string());
   ModelInput input =
-      any_size_input(read_sidecar(like), channels_of(tensors), {}, "scripted");
+      any_size_input(read_sidecar(like), channels_of(tensors), {});
   auto model = std::make_unique<Scripted>(file, std::move(module), tensors,
                                           std::move(input), device);
   self_test(*model, tensors, file);

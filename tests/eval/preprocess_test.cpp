@@ -96,6 +96,19 @@ TEST(ResolvePreprocess, WhatTheFamilyPublishedIsAnnounced) {
       default_notice(resolve_preprocess(spec, clip), spec, clip, true).empty());
 }
 
+TEST(ResolvePreprocess, TheUsualSizeIsAnnounced) {
+  ModelInput any = timm_input();
+  any.any_size = any.usual_size = true;
+  DatasetSpec spec = pets();
+  EXPECT_THAT(default_notice(resolve_preprocess(spec, any), spec, any, false),
+              HasSubstr("by default: pictures of 224 x 224"));
+  spec.preprocess.size = 96;
+  const ModelInput sized = sized_input(spec, any);
+  EXPECT_TRUE(
+      default_notice(resolve_preprocess(spec, sized), spec, sized, false)
+          .empty());
+}
+
 TEST(SizedInput, IsTheSpecsWhereTheModelTakesAny) {
   DatasetSpec spec = pets();
   spec.preprocess.size = 96;

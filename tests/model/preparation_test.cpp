@@ -122,7 +122,7 @@ TEST(Preparation, SideOfPictures) {
   const auto side = [](const std::string& config, const std::string& name) {
     Sidecar made = sidecar(config, "");
     made.architecture = name;
-    return any_size_input(made, 3, {}, "resnet").height;
+    return any_size_input(made, 3, {}).height;
   };
   EXPECT_EQ(side("", ""), 224);
   EXPECT_EQ(side("", "convnext_base.fb_in22k_ft_in1k_384"), 384);
