@@ -12,11 +12,6 @@ using nlohmann::ordered_json;
 
 constexpr size_t kMostNamed = 10;  // bad pictures, in the log
 
-template <typename T>
-ordered_json or_null(const std::optional<T>& value) {
-  return value ? ordered_json(*value) : ordered_json(nullptr);
-}
-
 std::string text(const std::optional<int64_t>& value) {
   return value ? std::to_string(*value) : "-";
 }

@@ -8,15 +8,6 @@
 #include "core/text.h"
 
 namespace soup {
-namespace {
-
-template <typename T>
-ordered_json or_null(const std::optional<T>& value) {
-  return value ? ordered_json(*value) : ordered_json(nullptr);
-}
-
-}  // namespace
-
 int64_t total_bytes(const Checkpoint& checkpoint) {
   int64_t sum = 0;
   for (const TensorInfo& tensor : checkpoint.tensors()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "soup/checkpoint.h"
@@ -12,6 +13,11 @@
 namespace soup {
 
 using nlohmann::ordered_json;
+
+template <typename T>
+ordered_json or_null(const std::optional<T>& value) {
+  return value ? ordered_json(*value) : ordered_json(nullptr);
+}
 
 ordered_json describe_checkpoint(const Checkpoint& checkpoint);
 ordered_json describe_tensor(const Checkpoint& checkpoint,

@@ -155,12 +155,16 @@ class Interpolate : public Task {
         recipe, both, out.out, out.write_options(both.front()->path()),
         is_mixture ? batch_norm_.get() : nullptr);
     arguments_.recipe.write(recipe);
-    output.object({{"kind", "soup"},
-                   {"search", "interpolate"},
-                   {"output", out.out.string()},
-                   {"alpha", alpha},
-                   {"bytes_read", made.bytes_read},
-                   {"bytes_written", made.bytes_written}});
+    ordered_json object = {{"kind", "soup"},
+                           {"search", "interpolate"},
+                           {"output", out.out.string()},
+                           {"alpha", alpha}};
+    if (batch_norm_ && is_mixture) {
+      object["bn_data"] = arguments_.batch_norm.data;
+    }
+    object["bytes_read"] = made.bytes_read;
+    object["bytes_written"] = made.bytes_written;
+    output.object(object);
     output.line(out.out.string() + ": alpha " + short_number(alpha) +
                 ", read " + bytes_text(made.bytes_read) + ", wrote " +
                 bytes_text(made.bytes_written));

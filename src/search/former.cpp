@@ -26,7 +26,19 @@ Recipe Former::recipe(const Mixture& mixture) const {
   return made;
 }
 
-const Checkpoint& Former::form(const Mixture& mixture) {
+const Checkpoint& Former::form(const Mixture& mixture,
+                               const std::vector<double>& weights) {
+  if (last_ && last_->mixture == mixture && last_->weights == weights) {
+    return *last_->made;
+  }
+  last_.reset();
+  const Checkpoint& made =
+      weights.empty() ? take(mixture) : weigh(mixture, weights);
+  last_ = {mixture, weights, &made};
+  return made;
+}
+
+const Checkpoint& Former::take(const Mixture& mixture) {
   if (ahead_) {
     Ahead ahead = *std::move(ahead_);
     ahead_.reset();
@@ -55,14 +67,9 @@ bool Former::is_sum(const Mixture& mixture) const {
          (goes_on || mixture.size() == 2);
 }
 
-const Checkpoint& Former::form(const Mixture& mixture,
-                               const std::vector<double>& weights) {
-  if (weighted_ && weighted_->mixture == mixture &&
-      weighted_->weights == weights) {
-    return *weighted_->made;
-  }
+const Checkpoint& Former::weigh(const Mixture& mixture,
+                                const std::vector<double>& weights) {
   ahead_.reset();  // waits for it: it uses the same places
-  weighted_.reset();
   Recipe weighed = recipe(mixture);
   int64_t taken = 0;
   for (size_t i = 0; i < weights.size(); ++i) {
@@ -70,13 +77,11 @@ const Checkpoint& Former::form(const Mixture& mixture,
     taken += weights[i] != 0 ? 1 : 0;
   }
   const Checkpoint& mixed = whole(mixture, weighed);
-  weighted_ = {mixture, weights, taken > 1 ? &renew(mixed) : &mixed};
-  return *weighted_->made;
+  return taken > 1 ? renew(mixed) : mixed;
 }
 
 const Checkpoint& Former::make(const Mixture& mixture) {
   if (mixture.size() == 1) return *checkpoints_[mixture.front()];
-  weighted_.reset();
   return renew(mix(mixture));
 }
 

@@ -32,13 +32,12 @@ class Former {
   /// The recipe of `mixture`: its distinct ingredients, weighted by how often
   /// they come.
   Recipe recipe(const Mixture& mixture) const;
-  /// Weights of `mixture`, valid until the next call. One more than what was
-  /// asked for before costs a read of that one.
-  const Checkpoint& form(const Mixture& mixture);
-  /// Of distinct ingredients with a weight for each; the same again costs
-  /// nothing.
+  /// Weights of `mixture`, valid until something else is asked for: the same
+  /// again costs nothing, one more than before a read of that one.
+  /// `weights`: of its ingredients, which are distinct then; empty: they count
+  /// as often as they come.
   const Checkpoint& form(const Mixture& mixture,
-                         const std::vector<double>& weights);
+                         const std::vector<double>& weights = {});
   /// Begins to form `mixture`, which may be asked for next, while what form()
   /// gave last is in use. An error is thrown where it is asked for.
   void look_ahead(const Mixture& mixture);
@@ -50,6 +49,9 @@ class Former {
     std::future<const Checkpoint*> made;
   };
 
+  const Checkpoint& take(const Mixture& mixture);
+  const Checkpoint& weigh(const Mixture& mixture,
+                          const std::vector<double>& weights);
   const Checkpoint& renew(const Checkpoint& mixed);
   const Checkpoint& whole(const Mixture& mixture, const Recipe& recipe);
   bool is_sum(const Mixture& mixture) const;
@@ -68,13 +70,13 @@ class Former {
   /// The same with other statistics, by turns.
   std::array<CheckpointPtr, 2> renewed_;
   size_t newest_renewed_ = 0;
-  /// What was formed last with given weights, until something else is.
-  struct Weighted {
+  /// What was asked for last.
+  struct Last {
     Mixture mixture;
     std::vector<double> weights;
     const Checkpoint* made = nullptr;
   };
-  std::optional<Weighted> weighted_;
+  std::optional<Last> last_;
   std::optional<Ahead> ahead_;  ///< last: it uses all above
 };
 

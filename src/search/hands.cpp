@@ -84,10 +84,8 @@ Score Hands::evaluate(Whole whole, const EvaluateOptions& options) {
     whole.logits = static_cast<bool>(options.logits);
     return evaluate_together(whole, options);
   }
-  Former& former = alone_.former();
-  const Checkpoint& weights = whole.weights.empty()
-                                  ? former.form(whole.mixture)
-                                  : former.form(whole.mixture, whole.weights);
+  const Checkpoint& weights =
+      alone_.former().form(whole.mixture, whole.weights);
   return panel_.set(whole.set).evaluate(weights, options).value();
 }
 

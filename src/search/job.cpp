@@ -53,10 +53,8 @@ std::vector<double> read_weights(const ordered_json& json, const Job& job,
 
 Outcome LocalHand::perform(const Job& job, const std::stop_token& stop) {
   if (!job.incumbent) {
-    const Checkpoint& weights = job.weights.empty()
-                                    ? former_.form(job.mixture)
-                                    : former_.form(job.mixture, job.weights);
-    return look_at(panel_, job.part, weights, stop);
+    return look_at(panel_, job.part, former_.form(job.mixture, job.weights),
+                   stop);
   }
   Progress hidden("", 0, Unit::kExamples, false);
   return compare(job, {}, stop, hidden);

@@ -135,8 +135,7 @@ def check_searches(soup, check, models, anew):
               read(soup.folder / f"{name}-expected.safetensors")[0], name)
         check(read(soup.folder / out)[0] != read(soup.folder / plain)[0],
               f"{name}: other statistics")
-        if name != "interpolate":
-            check(last.get("bn_data") == "train.json", f"{name}: {last}")
+        check(last.get("bn_data") == "train.json", f"{name}: {last}")
         check("soup.recipe" not in read(soup.folder / out)[1],
               f"{name}: no recipe makes these statistics")
 

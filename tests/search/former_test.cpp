@@ -70,6 +70,7 @@ TEST_F(FormerTest, MixturesThatAreNoSums) {
 class Renamed : public BatchNormStatistics {
  public:
   CheckpointPtr recompute(const Checkpoint& checkpoint) override {
+    ++calls;
     auto made = std::make_unique<MemoryCheckpoint>(
         "renewed", std::vector<TensorInfo>(checkpoint.tensors().begin(),
                                            checkpoint.tensors().end()));
@@ -79,6 +80,8 @@ class Renamed : public BatchNormStatistics {
     return made;
   }
   std::map<std::string, std::string> identity() const override { return {}; }
+
+  int calls = 0;
 };
 
 TEST_F(FormerTest, WeightsMayBeGiven) {
@@ -103,6 +106,17 @@ TEST_F(FormerTest, MixturesAreRenewedAndSingleOnesAreNot) {
   EXPECT_EQ(values(first), (std::vector<float>{1.5F, -1.5F}));
   EXPECT_EQ(values(second), (std::vector<float>{2.5F, -2.5F}));
   EXPECT_EQ(former.form({0, 0, 3}).path(), "renewed");
+}
+
+// As for the parts of one evaluation.
+TEST_F(FormerTest, TheSameAgainCostsNothing) {
+  Renamed renamed;
+  Former former(zoo_, recipe_, &renamed);
+  const Checkpoint& first = former.form({0, 1});
+  former.look_ahead({0, 2});
+  EXPECT_EQ(&former.form({0, 1}), &first);
+  EXPECT_EQ(values(former.form({0, 2})), (std::vector<float>{2.5F, -2.5F}));
+  EXPECT_EQ(renamed.calls, 2);
 }
 
 TEST_F(FormerTest, AnErrorIsThrownWhereItIsAskedFor) {
